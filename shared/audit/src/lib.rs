@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+pub mod event;
+pub mod identity;
+pub mod json;
+pub mod payload;
+pub mod time;
+
+pub use event::{Event, Field, Unusable};
+pub use identity::EventId;
+pub use payload::{Item, split};
+pub use time::Timestamp;
