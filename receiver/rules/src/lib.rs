@@ -1,1 +1,2 @@
 //! audit-rules
+pub mod ast;
