@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use crate::json::{Key, Malformed, Raw, Scanner, write_string};
 use crate::time::Timestamp;
 
+#[cfg(test)]
+mod tests;
+
 /// The top-level fields of an audit event (kubernetes/apiserver `pkg/apis/audit/v1/types.go`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]

@@ -9,6 +9,9 @@ use crate::event::{Event, Field};
 use crate::json::{Kind, Raw};
 use crate::time::Timestamp;
 
+#[cfg(test)]
+mod tests;
+
 /// The identity of an audit event: the same for every copy of one event, whichever way it came, and not the caller's to
 /// choose. kube-apiserver takes `auditID` from the request header `Audit-ID` as it is, so alone it proves nothing.
 ///

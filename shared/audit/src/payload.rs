@@ -9,11 +9,15 @@ use std::borrow::Cow;
 use crate::event::{Event, Field, Fields, Unusable, read_object};
 use crate::json::{Documents, Malformed, Raw, Scanner};
 
+#[cfg(test)]
+mod tests;
+
 /// Arrays within arrays deeper than this hold no events that a sender would send.
 const DEEPEST_ARRAY: usize = 8;
 
 /// What one entry of a payload turned out to be.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every item is an event")]
 pub enum Item<'a> {
     /// An audit event.
     Event(Event<'a>),

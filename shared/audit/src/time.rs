@@ -87,3 +87,65 @@ impl std::fmt::Display for Timestamp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_what_go_writes() {
+        for (text, nanoseconds) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2026-01-02T03:04:05Z", 1_767_323_045_000_000_000),
+            ("2026-01-02T03:04:05.1Z", 1_767_323_045_100_000_000),
+            ("2026-01-02T03:04:05.123456Z", 1_767_323_045_123_456_000),
+            ("2026-01-02T03:04:05.1234567899Z", 1_767_323_045_123_456_789),
+            ("2026-01-02T05:34:05+02:30", 1_767_323_045_000_000_000),
+            ("2026-01-02T02:04:05.5-01:00", 1_767_323_045_500_000_000),
+            ("2024-02-29T00:00:00Z", 1_709_164_800_000_000_000),
+            ("1969-12-31T23:59:59.5Z", -500_000_000),
+        ] {
+            assert_eq!(Timestamp::parse(text).unwrap().as_nanoseconds(), nanoseconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_point_in_time() {
+        for text in [
+            "",
+            "2026-01-02",
+            "2026-01-02T03:04:05",
+            "2026-01-02 03:04:05Z",
+            "2026-01-02t03:04:05Z",
+            "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-01-02T24:00:00Z",
+            "2026-01-02T03:04:60Z",
+            "2026-01-02T03:04:05.Z",
+            "2026-01-02T03:04:05.xZ",
+            "2026-01-02T03:04:05z",
+            "2026-01-02T03:04:05+0100",
+            "2026-01-02T03:04:05+24:00",
+            "2026-01-02T03:04:05Z ",
+            "26-01-02T03:04:05Z",
+            "+026-01-02T03:04:05Z",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(nanoseconds in -62_135_596_800_000_000_000_i128..253_402_300_799_000_000_000) {
+            let time = Timestamp::from_nanoseconds(nanoseconds);
+            prop_assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
+        }
+
+        #[test]
+        fn never_panics(text in any::<String>()) {
+            let _ = Timestamp::parse(&text);
+        }
+    }
+}
