@@ -1,3 +1,5 @@
+#![expect(clippy::string_slice, reason = "these texts are ours, and the tests cut them on purpose")]
+
 use proptest::prelude::*;
 use serde_json::Value;
 
