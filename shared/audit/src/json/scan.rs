@@ -223,7 +223,14 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn expected(&self, expected: &'static str) -> Malformed {
+    /// Whether the text ended where this scanner failed, so that more text could have mended it.
+    pub(crate) fn ran_out(&self) -> bool {
+        let rest = self.text.get(self.at..).unwrap_or_default().trim_ascii_end();
+        // A word whose end is missing is no value; a number without its digits neither.
+        ["true", "false", "null", "-"].iter().any(|scalar| scalar.starts_with(rest))
+    }
+
+    pub(crate) fn expected(&self, expected: &'static str) -> Malformed {
         Malformed { offset: self.at.min(self.text.len()), expected }
     }
 }
