@@ -1,0 +1,305 @@
+//! Where alerts and quarantined records become durable.
+//!
+//! Writes from many requests pass one writer, which takes what waits into one transaction: while it waits for the disk the
+//! next transaction gathers, so the price of `fsync` is shared by everybody who waits. [`Store::record`] answers after
+//! the commit, never before.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use audit_rules::Priority;
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+pub use query::Filter;
+use sqlite::Sqlite;
+
+mod query;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+/// Requests that wait for the writer before senders have to wait themselves.
+const WAITING_WRITES: usize = 1024;
+
+/// An alert ready to be kept.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Unique in the store, see [`crate::identity::alert`].
+    pub id: Uuid,
+    /// The event's time, nanoseconds since 1970.
+    pub time: i64,
+    /// Name of the rule that matched.
+    pub rule: String,
+    /// Of the rule.
+    pub priority: Priority,
+    /// Name of the cluster, empty when not known.
+    pub cluster: String,
+    /// The alert as outputs write it: one JSON object in one line.
+    pub document: String,
+}
+
+/// A record that could not be evaluated, kept whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Quarantined {
+    /// Why.
+    pub reason: String,
+    /// Name of the cluster, empty when not known.
+    pub cluster: String,
+    /// Where the record was read: `intake`, or what a bridge names.
+    pub source: String,
+    /// The record as it came.
+    pub record: Vec<u8>,
+}
+
+/// What comes of one request: durable together or not at all.
+#[derive(Clone, Default, Debug)]
+pub struct Batch {
+    /// Stored unless their identity is known.
+    pub alerts: Vec<Alert>,
+    /// Stored unless the same record is there.
+    pub quarantined: Vec<Quarantined>,
+}
+
+impl Batch {
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        self.alerts.is_empty() && self.quarantined.is_empty()
+    }
+}
+
+/// What a commit changed.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Recorded {
+    /// For each alert of the batch whether it was new.
+    pub new: Vec<bool>,
+}
+
+/// Why the store did not take something.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused, or the disk did.
+    #[error("the store `{store}` can't be written: {cause}")]
+    Unwritable {
+        /// Its URL without secrets.
+        store: String,
+        /// In the database's words.
+        cause: String,
+    },
+    /// The database could not be read.
+    #[error("the store `{store}` can't be read: {cause}")]
+    Unreadable {
+        /// Its URL without secrets.
+        store: String,
+        /// In the database's words.
+        cause: String,
+    },
+    /// The file that was opened is not the one at the path any more: what goes into it would be lost.
+    #[error("the store's file `{path}` was removed or replaced while in use: restart the receiver")]
+    Gone {
+        /// Path of the file.
+        path: String,
+    },
+    /// The writer has ended.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Why a store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailed {
+    /// No such place.
+    #[error("can't open the store `{path}`: {cause}; {hint}")]
+    File {
+        /// Path of the file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A database that can't be used.
+    #[error(
+        "can't use the store `{path}`: {cause}; the receiver must be able to write the file and its folder, and the file must be its own"
+    )]
+    Database {
+        /// Path of the file.
+        path: PathBuf,
+        /// What the database said.
+        cause: String,
+    },
+}
+
+/// Where the store is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Location {
+    /// `sqlite:PATH`
+    Sqlite(PathBuf),
+}
+
+/// Not the URL of a store.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a store is given as `sqlite:PATH`, found `{0}`")]
+pub struct NoLocation(String);
+
+impl FromStr for Location {
+    type Err = NoLocation;
+
+    fn from_str(url: &str) -> Result<Self, NoLocation> {
+        match url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
+            Some(path) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            // A password may stand in what follows the scheme.
+            _ => Err(NoLocation(url.split_once(':').map_or(url, |(scheme, _)| scheme).to_owned())),
+        }
+    }
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+/// Whether the store takes writes: `Ok`, or why not.
+pub type Health = Result<(), StoreError>;
+
+/// A store in use. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writes: mpsc::Sender<Request>,
+    health: watch::Receiver<Health>,
+    commits: watch::Receiver<u64>,
+    reader: Sqlite,
+}
+
+/// What the writer does for one caller.
+#[derive(Debug)]
+enum Write {
+    Record(Batch),
+    Delivered { output: &'static str, alerts: Vec<i64> },
+    Refused { output: &'static str, alert: i64, reason: String },
+    Heartbeat,
+}
+
+#[derive(Debug)]
+struct Request {
+    write: Write,
+    answer: oneshot::Sender<Result<Recorded, StoreError>>,
+}
+
+/// An alert that an output has yet to write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    /// Its place in the store's order.
+    pub seq: i64,
+    /// See [`Alert::document`].
+    pub document: String,
+}
+
+impl Store {
+    /// Opens the store, made or migrated as needed, and starts its writer. New alerts wait for each of `outputs` by
+    /// name. Writes once, so that a store that can't be written is known here.
+    ///
+    /// # Errors
+    /// When the file or its folder can't be written, or is no store.
+    pub async fn open(location: &Location, outputs: &[&'static str]) -> Result<Self, OpenFailed> {
+        let Location::Sqlite(path) = location;
+        let reader = Sqlite::open(path).await?;
+        let failed =
+            |cause: StoreError| OpenFailed::Database { path: path.clone(), cause: cause.to_string() };
+        let writer = reader.writer(outputs.to_vec()).await.map_err(failed)?;
+        let (writes, requests) = mpsc::channel(WAITING_WRITES);
+        let (health_set, health) = watch::channel(Ok(()));
+        let (commits_set, commits) = watch::channel(0);
+        tokio::spawn(writer::run(writer, requests, health_set, commits_set));
+        let store = Self { writes, health, commits, reader };
+        store.write(Write::Heartbeat).await.map_err(failed)?;
+        Ok(store)
+    }
+
+    /// Makes `batch` durable. When this returns `Ok`, it is.
+    ///
+    /// # Errors
+    /// When nothing of the batch was stored, or it isn't known whether it was: to be sent again.
+    pub async fn record(&self, batch: Batch) -> Result<Recorded, StoreError> {
+        self.write(Write::Record(batch)).await
+    }
+
+    /// Up to `limit` alerts that `output` has yet to write, oldest first.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn waiting(&self, output: &'static str, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+        self.reader.waiting(output, limit).await
+    }
+
+    /// `output` has written `alerts`.
+    ///
+    /// # Errors
+    /// When this could not be noted; the output will write them again.
+    pub async fn delivered(&self, output: &'static str, alerts: Vec<i64>) -> Result<(), StoreError> {
+        self.write(Write::Delivered { output, alerts }).await.map(drop)
+    }
+
+    /// `output` will never take `alert`: set aside with the reason, so that others pass.
+    ///
+    /// # Errors
+    /// When this could not be noted.
+    pub async fn refused(&self, output: &'static str, alert: i64, reason: String) -> Result<(), StoreError> {
+        self.write(Write::Refused { output, alert, reason }).await.map(drop)
+    }
+
+    /// Tries a write now and then, so that the store's health is known without traffic: every `period`, every second
+    /// while it fails. Ends with the store.
+    pub async fn watch_health(self, period: Duration) {
+        loop {
+            let pause = if self.health.borrow().is_ok() { period } else { Duration::from_secs(1) };
+            tokio::time::sleep(pause).await;
+            if self.write(Write::Heartbeat).await == Err(StoreError::Closed) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the store takes writes, as of the last one.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    /// Changes with every commit that added alerts.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.clone()
+    }
+
+    /// The stored alerts that fit `filter`, oldest first, each given to `each` as its document; ends early when that
+    /// returns false.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn alerts(&self, filter: &Filter, each: impl FnMut(String) -> bool) -> Result<(), StoreError> {
+        self.reader.alerts(filter, each).await
+    }
+
+    async fn write(&self, write: Write) -> Result<Recorded, StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.writes.send(Request { write, answer }).await.map_err(|_| StoreError::Closed)?;
+        result.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// Gives the stored alerts of a store that this process doesn't write, as [`Store::alerts`] does.
+///
+/// # Errors
+/// When there is no such store or it can't be read.
+pub async fn read_alerts(
+    location: &Location,
+    filter: &Filter,
+    each: impl FnMut(String) -> bool,
+) -> Result<(), StoreError> {
+    let Location::Sqlite(path) = location;
+    Sqlite::read_only(path).alerts(filter, each).await
+}

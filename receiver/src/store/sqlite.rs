@@ -1,0 +1,306 @@
+//! SQLite: one file, write-ahead log, every commit on the disk before it counts.
+
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlSafeStr};
+use uuid::Uuid;
+
+use super::query::{Filter, Value};
+use super::{Alert, Batch, OpenFailed, Quarantined, Recorded, StoreError, Waiting, Write};
+use crate::identity;
+
+/// Migrations in order, forward only. A change to one that was published is a mistake: add another.
+const MIGRATIONS: &[(&str, &str)] = &[("alerts", include_str!("../../migrations/sqlite/0001_alerts.sql"))];
+
+/// How long a statement waits for another process that holds the file.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// An opened file, for reading.
+#[derive(Clone, Debug)]
+pub(super) struct Sqlite {
+    path: PathBuf,
+    pub(super) pool: SqlitePool,
+}
+
+impl Sqlite {
+    /// Opens, makes or migrates the file.
+    pub(super) async fn open(path: &Path) -> Result<Self, OpenFailed> {
+        create_private(path)?;
+        let this = Self::with(path, options(path));
+        migrator()
+            .run(&this.pool)
+            .await
+            .map_err(|cause| OpenFailed::Database { path: path.to_owned(), cause: cause.to_string() })?;
+        Ok(this)
+    }
+
+    /// An existing file that somebody else may be writing.
+    pub(super) fn read_only(path: &Path) -> Self {
+        Self::with(path, options(path).read_only(true))
+    }
+
+    fn with(path: &Path, options: SqliteConnectOptions) -> Self {
+        let pool = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options);
+        Self { path: path.to_owned(), pool }
+    }
+
+    /// The connection for writing.
+    pub(super) async fn writer(&self, outputs: Vec<&'static str>) -> Result<Writer, StoreError> {
+        let connection =
+            options(&self.path).connect().await.map_err(|cause| unwritable(&self.path, &cause))?;
+        Ok(Writer { connection, outputs, identity: identity_of(&self.path), path: self.path.clone() })
+    }
+
+    pub(super) async fn waiting(&self, output: &'static str, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+        let rows = sqlx::query_as::<_, (i64, String)>(
+            "SELECT alerts.seq, alerts.document FROM deliveries JOIN alerts ON alerts.seq = deliveries.seq \
+             WHERE deliveries.output = $1 AND deliveries.refused IS NULL ORDER BY deliveries.seq LIMIT $2",
+        )
+        .bind(output)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|cause| self.unreadable(&cause))?;
+        Ok(rows.into_iter().map(|(seq, document)| Waiting { seq, document }).collect())
+    }
+
+    pub(super) async fn alerts(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(String) -> bool,
+    ) -> Result<(), StoreError> {
+        let (sql, values) = filter.sql();
+        let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
+        for value in values {
+            query = match value {
+                Value::Integer(value) => query.bind(value),
+                Value::Text(value) => query.bind(value),
+            };
+        }
+        let mut rows = query.fetch(&self.pool);
+        while let Some(document) = rows.try_next().await.map_err(|cause| self.unreadable(&cause))? {
+            if !each(document) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, cause: &sqlx::Error) -> StoreError {
+        StoreError::Unreadable { store: format!("sqlite:{}", self.path.display()), cause: cause.to_string() }
+    }
+}
+
+/// The connection that writes.
+#[derive(Debug)]
+pub(super) struct Writer {
+    connection: SqliteConnection,
+    outputs: Vec<&'static str>,
+    path: PathBuf,
+    /// Device and inode of the file when it was opened.
+    identity: Option<(u64, u64)>,
+}
+
+impl Writer {
+    /// One transaction for all of `writes`; for each what it changed.
+    pub(super) async fn commit(
+        &mut self,
+        writes: impl Iterator<Item = &Write>,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        // SQLite goes on writing into a file that was removed, and all of it would be lost.
+        if self.identity.is_none() || identity_of(&self.path) != self.identity {
+            return Err(StoreError::Gone { path: self.path.display().to_string() });
+        }
+        self.transaction(writes).await.map_err(|cause| unwritable(&self.path, &cause))
+    }
+
+    async fn transaction(&mut self, writes: impl Iterator<Item = &Write>) -> sqlx::Result<Vec<Recorded>> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let now = jiff::Timestamp::now().as_millisecond();
+        let mut all = Vec::new();
+        for write in writes {
+            all.push(apply(&mut transaction, &self.outputs, now, write).await?);
+        }
+        transaction.commit().await?;
+        Ok(all)
+    }
+
+    /// Leaves a file without a log beside it.
+    pub(super) async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "the store was not closed cleanly");
+        }
+    }
+}
+
+async fn apply(
+    on: &mut SqliteConnection,
+    outputs: &[&'static str],
+    now: i64,
+    write: &Write,
+) -> sqlx::Result<Recorded> {
+    match write {
+        Write::Record(batch) => return record(on, outputs, now, batch).await,
+        Write::Delivered { output, alerts } => {
+            for seq in alerts {
+                sqlx::query("DELETE FROM deliveries WHERE output = $1 AND seq = $2")
+                    .bind(*output)
+                    .bind(seq)
+                    .execute(&mut *on)
+                    .await?;
+            }
+        }
+        Write::Refused { output, alert, reason } => {
+            sqlx::query("UPDATE deliveries SET refused = $3 WHERE output = $1 AND seq = $2")
+                .bind(*output)
+                .bind(alert)
+                .bind(reason)
+                .execute(on)
+                .await?;
+        }
+        Write::Heartbeat => {
+            sqlx::query(
+                "INSERT INTO heartbeat (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at",
+            )
+            .bind(now)
+            .execute(on)
+            .await?;
+        }
+    }
+    Ok(Recorded::default())
+}
+
+async fn record(
+    on: &mut SqliteConnection,
+    outputs: &[&'static str],
+    now: i64,
+    batch: &Batch,
+) -> sqlx::Result<Recorded> {
+    let mut new = Vec::with_capacity(batch.alerts.len());
+    for alert in &batch.alerts {
+        let is_new = claim(on, alert.id, now).await?;
+        if is_new {
+            insert_alert(on, outputs, now, alert).await?;
+        }
+        new.push(is_new);
+    }
+    for quarantined in &batch.quarantined {
+        insert_quarantined(on, now, quarantined).await?;
+    }
+    Ok(Recorded { new })
+}
+
+/// Takes an identity; false when it was taken before.
+async fn claim(on: &mut SqliteConnection, id: Uuid, now: i64) -> sqlx::Result<bool> {
+    let done = sqlx::query("INSERT INTO identities (id, stored_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(id.as_bytes().as_slice())
+        .bind(now)
+        .execute(on)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+async fn insert_alert(
+    on: &mut SqliteConnection,
+    outputs: &[&'static str],
+    now: i64,
+    alert: &Alert,
+) -> sqlx::Result<()> {
+    let seq = sqlx::query_scalar::<_, i64>(
+        "INSERT INTO alerts (id, time, stored_at, rule, priority, cluster, document) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING seq",
+    )
+    .bind(alert.id.as_bytes().as_slice())
+    .bind(alert.time)
+    .bind(now)
+    .bind(&alert.rule)
+    .bind(alert.priority as i16)
+    .bind(&alert.cluster)
+    .bind(&alert.document)
+    .fetch_one(&mut *on)
+    .await?;
+    for output in outputs {
+        sqlx::query("INSERT INTO deliveries (output, seq) VALUES ($1, $2)")
+            .bind(*output)
+            .bind(seq)
+            .execute(&mut *on)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn insert_quarantined(on: &mut SqliteConnection, now: i64, record: &Quarantined) -> sqlx::Result<()> {
+    let id = identity::quarantined(&record.cluster, &record.record);
+    sqlx::query(
+        "INSERT INTO quarantine (id, stored_at, cluster, source, reason, record) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+    )
+    .bind(id.as_bytes().as_slice())
+    .bind(now)
+    .bind(&record.cluster)
+    .bind(&record.source)
+    .bind(&record.reason)
+    .bind(&record.record)
+    .execute(on)
+    .await
+    .map(drop)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY)
+}
+
+fn migrator() -> Migrator {
+    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
+        Migration::new(version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+/// Makes the file for its owner alone, as SQLite then makes the log beside it.
+fn create_private(path: &Path) -> Result<(), OpenFailed> {
+    let failed = |cause: std::io::Error| OpenFailed::File {
+        path: path.to_owned(),
+        hint: match cause.kind() {
+            std::io::ErrorKind::NotFound => "create its folder or set `store` to another place",
+            std::io::ErrorKind::PermissionDenied => {
+                "give the receiver's user write permission on the file and its folder, or set `store` to another place"
+            }
+            _ => "set `store` to a file on a disk that can be written",
+        },
+        cause,
+    };
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    let permissions = file.metadata().map_err(failed)?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn identity_of(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+fn unwritable(path: &Path, cause: &sqlx::Error) -> StoreError {
+    StoreError::Unwritable { store: format!("sqlite:{}", path.display()), cause: cause.to_string() }
+}

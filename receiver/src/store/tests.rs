@@ -1,0 +1,159 @@
+use std::os::unix::fs::PermissionsExt;
+
+use audit_rules::Priority;
+
+use super::*;
+
+fn location(folder: &tempfile::TempDir) -> Location {
+    Location::Sqlite(folder.path().join("alerts.db"))
+}
+
+fn alert(id: u128) -> Alert {
+    Alert {
+        id: Uuid::from_u128(id),
+        time: id as i64,
+        rule: format!("rule {}", id % 2),
+        priority: Priority::Warning,
+        cluster: "prod".to_owned(),
+        document: format!("{{\"id\":{id}}}"),
+    }
+}
+
+fn batch(ids: impl IntoIterator<Item = u128>) -> Batch {
+    Batch { alerts: ids.into_iter().map(alert).collect(), quarantined: Vec::new() }
+}
+
+async fn documents(store: &Store, filter: Filter) -> Vec<String> {
+    let mut all = Vec::new();
+    store
+        .alerts(&filter, |document| {
+            all.push(document);
+            true
+        })
+        .await
+        .unwrap();
+    all
+}
+
+#[tokio::test]
+async fn an_identity_is_stored_once_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&location(&folder), &["stdout"]).await.unwrap();
+    assert_eq!(store.record(batch([1, 2])).await.unwrap().new, [true, true]);
+    assert_eq!(store.record(batch([2, 3, 3])).await.unwrap().new, [false, true, false]);
+    drop(store);
+    let store = Store::open(&location(&folder), &["stdout"]).await.unwrap();
+    assert_eq!(store.record(batch([3, 4])).await.unwrap().new, [false, true]);
+    assert_eq!(documents(&store, Filter::default()).await.len(), 4);
+}
+
+#[tokio::test]
+async fn requests_at_once_are_each_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&location(&folder), &["stdout"]).await.unwrap();
+    let all = (0..200u128).map(|at| {
+        let store = store.clone();
+        tokio::spawn(async move { store.record(batch([at / 2])).await })
+    });
+    let mut new = 0;
+    for answer in all.collect::<Vec<_>>() {
+        new += answer.await.unwrap().unwrap().new.iter().filter(|new| **new).count();
+    }
+    assert_eq!(new, 100);
+}
+
+#[tokio::test]
+async fn an_output_sees_an_alert_until_it_says_that_it_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&location(&folder), &["stdout", "file"]).await.unwrap();
+    store.record(batch([1, 2, 3])).await.unwrap();
+    let waiting = store.waiting("stdout", 2).await.unwrap();
+    assert_eq!(
+        waiting.iter().map(|alert| alert.document.as_str()).collect::<Vec<_>>(),
+        [r#"{"id":1}"#, r#"{"id":2}"#]
+    );
+    store.delivered("stdout", waiting.iter().map(|alert| alert.seq).collect()).await.unwrap();
+    let left = store.waiting("stdout", 10).await.unwrap();
+    assert_eq!(left.len(), 1);
+    store.refused("stdout", left[0].seq, "too long".to_owned()).await.unwrap();
+    assert_eq!(store.waiting("stdout", 10).await.unwrap(), []);
+    assert_eq!(store.waiting("file", 10).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn the_same_record_is_quarantined_once_per_cluster() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&location(&folder), &[]).await.unwrap();
+    let record = |cluster: &str| Quarantined {
+        reason: "no time".to_owned(),
+        cluster: cluster.to_owned(),
+        source: "intake".to_owned(),
+        record: b"{\"kind\":\"Event\"}\0".to_vec(),
+    };
+    for cluster in ["a", "b", "a"] {
+        store.record(Batch { alerts: Vec::new(), quarantined: vec![record(cluster)] }).await.unwrap();
+    }
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM quarantine").fetch_one(&store.reader.pool).await.unwrap();
+    assert_eq!(count, 2);
+}
+
+#[tokio::test]
+async fn filters_narrow_what_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&location(&folder), &[]).await.unwrap();
+    store.record(batch(1..=10)).await.unwrap();
+    let count = async |filter| documents(&store, filter).await.len();
+    assert_eq!(count(Filter { since: Some(4), until: Some(6), ..Filter::default() }).await, 2);
+    assert_eq!(count(Filter { rule: Some("rule 1".to_owned()), ..Filter::default() }).await, 5);
+    assert_eq!(count(Filter { cluster: Some("dev".to_owned()), ..Filter::default() }).await, 0);
+    assert_eq!(count(Filter { priority: Some(Priority::Critical), ..Filter::default() }).await, 0);
+    assert_eq!(count(Filter { priority: Some(Priority::Notice), ..Filter::default() }).await, 10);
+    let last = documents(&store, Filter { last: Some(2), ..Filter::default() }).await;
+    assert_eq!(last, [r#"{"id":9}"#, r#"{"id":10}"#]);
+}
+
+#[tokio::test]
+async fn only_the_owner_reads_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let Location::Sqlite(path) = location(&folder);
+    std::fs::write(&path, "").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let store = Store::open(&Location::Sqlite(path), &["stdout"]).await.unwrap();
+    store.record(batch([1])).await.unwrap();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.path());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_removed_takes_no_more_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&location(&folder), &["stdout"]).await.unwrap();
+    let Location::Sqlite(path) = location(&folder);
+    std::fs::remove_file(&path).unwrap();
+    let answer = store.record(batch([1])).await;
+    assert!(matches!(answer, Err(StoreError::Gone { .. })), "{answer:?}");
+    assert!(store.health().borrow().is_err());
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Location::Sqlite(folder.path().join("no/such/alerts.db"));
+    let message = Store::open(&missing, &[]).await.unwrap_err().to_string();
+    assert!(message.contains("create its folder"), "{message}");
+    let other = folder.path().join("other.db");
+    std::fs::write(&other, "something else entirely, and quite a lot of it".repeat(100)).unwrap();
+    let message = Store::open(&Location::Sqlite(other), &[]).await.unwrap_err().to_string();
+    assert!(message.contains("must be its own"), "{message}");
+}
+
+#[test]
+fn locations_are_read_and_passwords_are_not_repeated() {
+    assert_eq!("sqlite:a/b.db".parse(), Ok(Location::Sqlite("a/b.db".into())));
+    assert_eq!("sqlite:///a/b.db".parse(), Ok(Location::Sqlite("/a/b.db".into())));
+    let error = "postgres://me:secret@host/db".parse::<Location>().unwrap_err().to_string();
+    assert!(!error.contains("secret"), "{error}");
+}
