@@ -9,6 +9,6 @@ pub mod time;
 
 pub use event::{Event, Field, Unusable};
 pub use identity::EventId;
-pub use payload::{Item, split};
+pub use payload::{Item, split, split_at_most};
 pub use salvage::{Cut, TRUNCATED, Unsalvageable, salvage};
 pub use time::Timestamp;

@@ -45,12 +45,33 @@ pub fn text(body: &[u8]) -> Cow<'_, str> {
 /// The structure of the whole payload is checked before anything is returned: a list that is cut behind its third item
 /// is an error, not three events.
 pub fn split(payload: &str) -> Result<Items<'_>, Malformed> {
-    let mut items = Vec::new();
+    split_at_most(payload, usize::MAX)
+}
+
+/// [`split`] for payloads of strangers: more than `most` entries are an error as well. An entry takes some 300 bytes of
+/// memory, and in a payload such as `[0,0,...]` every second byte is one.
+pub fn split_at_most(payload: &str, most: usize) -> Result<Items<'_>, Malformed> {
+    let mut entries = Entries { items: Vec::new(), most };
     let mut documents = Documents::new(payload);
     while let Some(scanner) = documents.begin() {
-        entry(scanner, &mut items, Place::Document)?;
+        entry(scanner, &mut entries, Place::Document)?;
     }
-    Ok(items)
+    Ok(entries.items)
+}
+
+struct Entries<'a> {
+    items: Items<'a>,
+    most: usize,
+}
+
+impl<'a> Entries<'a> {
+    fn push(&mut self, item: Item<'a>, at: &Scanner<'a>) -> Result<(), Malformed> {
+        if self.items.len() >= self.most {
+            return Err(at.expected("no more entries in one payload"));
+        }
+        self.items.push(item);
+        Ok(())
+    }
 }
 
 /// Where an entry stands, which decides what it must be.
@@ -63,32 +84,31 @@ enum Place {
     List,
 }
 
-fn entry<'a>(scanner: &mut Scanner<'a>, items: &mut Items<'a>, place: Place) -> Result<(), Malformed> {
+fn entry<'a>(scanner: &mut Scanner<'a>, entries: &mut Entries<'a>, place: Place) -> Result<(), Malformed> {
     match (scanner.peek(), place) {
-        (Some(b'{'), _) => object(scanner, items, place),
-        (Some(b'['), Place::Document) => array(scanner, items, Place::Array(1)),
+        (Some(b'{'), _) => object(scanner, entries, place),
+        (Some(b'['), Place::Document) => array(scanner, entries, Place::Array(1)),
         (Some(b'['), Place::Array(depth)) if depth < DEEPEST_ARRAY => {
-            array(scanner, items, Place::Array(depth + 1))
+            array(scanner, entries, Place::Array(depth + 1))
         }
         _ => {
             let raw = scanner.value()?;
-            items.push(Item::Quarantined(raw, Unusable::NotAnObject));
-            Ok(())
+            entries.push(Item::Quarantined(raw, Unusable::NotAnObject), scanner)
         }
     }
 }
 
-fn array<'a>(scanner: &mut Scanner<'a>, items: &mut Items<'a>, place: Place) -> Result<(), Malformed> {
+fn array<'a>(scanner: &mut Scanner<'a>, entries: &mut Entries<'a>, place: Place) -> Result<(), Malformed> {
     scanner.open(b'[');
     while scanner.next_element()? {
-        entry(scanner, items, place)?;
+        entry(scanner, entries, place)?;
     }
     Ok(())
 }
 
-fn object<'a>(scanner: &mut Scanner<'a>, items: &mut Items<'a>, place: Place) -> Result<(), Malformed> {
+fn object<'a>(scanner: &mut Scanner<'a>, entries: &mut Entries<'a>, place: Place) -> Result<(), Malformed> {
     let start = scanner.clone();
-    let before = items.len();
+    let before = entries.items.len();
     let mut list = false;
     let fields = read_object(scanner, |key, scanner| {
         // `items` may stand before `kind`: its entries are read as if this were a list, and given back if it is none.
@@ -96,7 +116,7 @@ fn object<'a>(scanner: &mut Scanner<'a>, items: &mut Items<'a>, place: Place) ->
             return Ok(false);
         }
         match scanner.peek() {
-            Some(b'[') => array(scanner, items, Place::List)?,
+            Some(b'[') => array(scanner, entries, Place::List)?,
             // Go writes an empty list as `null` when it was never made.
             Some(b'n') => scanner.value().map(drop)?,
             _ => return Ok(false),
@@ -107,17 +127,17 @@ fn object<'a>(scanner: &mut Scanner<'a>, items: &mut Items<'a>, place: Place) ->
     let raw = start.since(scanner)?;
     if place != Place::List && is_audit_list(&fields) {
         if !list {
-            items.push(Item::Quarantined(raw, Unusable::NoItems));
+            entries.push(Item::Quarantined(raw, Unusable::NoItems), scanner)?;
         }
         return Ok(());
     }
-    items.truncate(before);
-    items.push(match Event::from_fields(raw, fields, place == Place::List) {
+    entries.items.truncate(before);
+    let item = match Event::from_fields(raw, fields, place == Place::List) {
         Ok(event) => Item::Event(event),
         Err(reason @ Unusable::OtherKind { .. }) => Item::Ignored(reason),
         Err(reason) => Item::Quarantined(raw, reason),
-    });
-    Ok(())
+    };
+    entries.push(item, scanner)
 }
 
 /// An EventList of `audit.k8s.io`; the core API has another kind of that name.

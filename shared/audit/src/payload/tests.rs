@@ -135,3 +135,12 @@ proptest! {
         prop_assert!(split(&list[..1 + cut.index(list.len() - 1)]).is_err());
     }
 }
+
+#[test]
+fn a_payload_of_too_many_entries_is_refused_where_the_first_too_many_ends() {
+    assert_eq!(split_at_most("[0,0,0]", 3).unwrap().len(), 3);
+    let refused = split_at_most("[0,0,0,0]", 3).unwrap_err();
+    assert_eq!((refused.offset, refused.expected), (8, "no more entries in one payload"));
+    // What turns out to be no list gives its entries back.
+    assert_eq!(split_at_most(r#"{"items":[1,2],"kind":"PodList"} {}"#, 2).unwrap().len(), 2);
+}
