@@ -3,6 +3,7 @@ pub mod ast;
 pub mod check;
 pub mod format;
 pub mod parse;
+mod print;
 mod priority;
 mod rule;
 

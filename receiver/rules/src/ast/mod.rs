@@ -130,3 +130,5 @@ pub enum Modifier {
     /// All.
     AllOf,
 }
+
+mod spans;
