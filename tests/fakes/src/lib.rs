@@ -1,1 +1,17 @@
-//! audit-fakes
+#![doc = include_str!("../README.md")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test support: a panic here is a failed test"
+)]
+
+pub mod aws;
+mod http;
+mod random;
+pub mod receiver;
+pub mod traffic;
+
+pub use http::Answer;
+pub use random::Random;
