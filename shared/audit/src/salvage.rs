@@ -8,7 +8,7 @@
 use std::ops::RangeInclusive;
 
 use crate::event::{Event, Field, Fields, Unusable};
-use crate::json::{Kind, Malformed, Scanner, write_string};
+use crate::json::{Kind, Malformed, Raw, Scanner, write_string};
 use crate::time::Timestamp;
 
 #[cfg(test)]
@@ -90,6 +90,32 @@ pub fn salvage(text: &str, cut: &Cut, time: Timestamp) -> Result<String, Unsalva
     let mut marked = String::with_capacity(closed.len() + 64);
     event.write_annotated(&mut marked, &[(TRUNCATED, "true")]);
     Ok(marked)
+}
+
+/// The elements of the array `key` of an object up to where the text breaks, for a container that a log service built:
+/// one broken record must not take along those in front of it. What comes behind the break can't be told apart.
+pub fn elements_before_break<'a>(text: &'a str, key: &str) -> Vec<Raw<'a>> {
+    let mut scanner = Scanner::new(text);
+    let mut elements = Vec::new();
+    scanner.blanks();
+    if !scanner.open(b'{') {
+        return elements;
+    }
+    while let Ok(Some(name)) = scanner.member_name() {
+        if name.is(key) && scanner.open(b'[') {
+            while let Ok(true) = scanner.next_element() {
+                let Ok(element) = scanner.value() else { break };
+                if scanner.peek().is_some() || is_closed(element.kind()) {
+                    elements.push(element);
+                }
+            }
+            return elements;
+        }
+        if scanner.value().is_err() {
+            break;
+        }
+    }
+    elements
 }
 
 /// The front of a cut object up to its last complete member, and which fields of an event are among them.

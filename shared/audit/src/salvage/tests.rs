@@ -107,7 +107,24 @@ fn a_scalar_at_the_cut_is_not_believed() {
     }
 }
 
+#[test]
+fn elements_in_front_of_a_break_are_whole() {
+    let texts = |text| elements_before_break(text, "records").into_iter().map(Raw::text).collect::<Vec<_>>();
+    assert_eq!(texts(r#" {"a":[0],"records":[{"b":1}, {"c":[2]},{"d"#), [r#"{"b":1}"#, r#"{"c":[2]}"#]);
+    assert_eq!(texts(r#"{"records":[{"b":1} {"c":2}]}"#), [r#"{"b":1}"#]);
+    assert_eq!(texts(r#"{"records":[1,23"#), ["1"]);
+    assert_eq!(texts(r#"{"records":["whole"]}"#), ["\"whole\""]);
+    assert!(texts(r#"{"a":{"records":[1,"#).is_empty());
+    assert!(texts(r#"["records",[1]"#).is_empty());
+    assert!(texts("").is_empty());
+}
+
 proptest! {
+    #[test]
+    fn elements_in_front_of_a_break_never_panic(text in r#"\{?("records":)?\[?[{}\[\]",:0-9a-z ]{0,40}"#) {
+        elements_before_break(&text, "records");
+    }
+
     #[test]
     fn any_cut_gives_a_marked_event_of_original_members_or_a_reason(at in 0..EVENT.len()) {
         prop_assume!(EVENT.is_char_boundary(at));
