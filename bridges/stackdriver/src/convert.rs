@@ -37,12 +37,12 @@ pub enum Converted {
     /// One `audit.k8s.io/v1` event as JSON, on one line.
     Event(String),
     /// No entry of a Kubernetes audit log: to be counted.
-    Skipped(Skipped),
+    Ignored(NotAudit),
 }
 
 /// Why a log entry is none of ours.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Skipped {
+pub enum NotAudit {
     /// An audit log entry of another service, as `container.googleapis.com` for the cluster's management.
     #[error("audit log of another service, `{0}`")]
     OtherService(String),
@@ -92,13 +92,13 @@ fn convert_entry(entry: &Entry<'_>) -> Result<Converted, Unconvertible> {
     let Some(payload) = entry.payload.filter(|payload| payload.kind() == Kind::Object) else {
         return match entry.is_audit_log() {
             true => Err(Unconvertible::NoPayload),
-            false => Ok(Converted::Skipped(Skipped::OtherLog)),
+            false => Ok(Converted::Ignored(NotAudit::OtherLog)),
         };
     };
     let payload = Payload::read(payload);
     let service = text(payload.service).ok_or(Unconvertible::NoField("serviceName"))?;
     if service != "k8s.io" {
-        return Ok(Converted::Skipped(Skipped::OtherService(service.into_owned())));
+        return Ok(Converted::Ignored(NotAudit::OtherService(service.into_owned())));
     }
     let method = text(payload.method).ok_or(Unconvertible::NoField("methodName"))?;
     let resource = text(payload.resource).unwrap_or_default();

@@ -148,12 +148,12 @@ fn split_entries_are_marked() {
 }
 
 #[test]
-fn others_are_skipped() {
+fn others_are_ignored() {
     let other = with_payload("serviceName", json!("container.googleapis.com"));
-    let service = Skipped::OtherService("container.googleapis.com".into());
-    assert_eq!(convert(&other), Ok(Converted::Skipped(service)));
+    let service = NotAudit::OtherService("container.googleapis.com".into());
+    assert_eq!(convert(&other), Ok(Converted::Ignored(service)));
     let log = r#"{"logName":"projects/p/logs/stdout","textPayload":"hello"}"#;
-    assert_eq!(convert(log), Ok(Converted::Skipped(Skipped::OtherLog)));
+    assert_eq!(convert(log), Ok(Converted::Ignored(NotAudit::OtherLog)));
 }
 
 #[test]
