@@ -3,7 +3,6 @@
 mod calls;
 mod credentials;
 mod error;
-mod faults;
 mod logs;
 mod pod_identity;
 mod quota;
@@ -19,14 +18,13 @@ use hyper::{Request, Response};
 
 pub use calls::{Call, Operation};
 pub use error::AwsError;
-pub use faults::Fault;
 pub use logs::{Group, Paging, Stream};
 
 use crate::Answer;
+use crate::faults::{self, Faults};
 use crate::http::Server;
 use calls::Calls;
 use credentials::Credentials;
-use faults::Faults;
 use logs::Groups;
 use quota::Quotas;
 
@@ -34,6 +32,9 @@ use quota::Quotas;
 pub const REGION: &str = "eu-central-1";
 /// The account a fake belongs to unless told otherwise.
 pub const ACCOUNT: &str = "111122223333";
+
+/// One way for a call to go wrong.
+pub type Fault = faults::Fault<AwsError>;
 
 /// An account in a region: what log groups belong to and what a request quota counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,7 +68,7 @@ struct State {
     paging: Paging,
     credentials: Credentials,
     quotas: Quotas,
-    faults: Faults,
+    faults: Faults<Operation, AwsError>,
     calls: Calls,
     /// Milliseconds that this cloud's clock is ahead of ours.
     ahead_ms: i64,
@@ -239,13 +240,7 @@ fn answer(shared: &Shared, request: &Request<Bytes>) -> Answer {
         Ok(reply) => respond(200, reply.content_type, reply.body),
         Err(error) => error.response(query_protocol),
     };
-    match fault {
-        Some(Fault::Hang) => Answer::Hang,
-        Some(Fault::Close) => Answer::Close,
-        Some(Fault::Cut) => Answer::Cut(response),
-        Some(Fault::Late(delay)) => Answer::Late(delay, response),
-        Some(Fault::Error(_)) | None => Answer::Reply(response),
-    }
+    Fault::befall(fault, response)
 }
 
 fn respond(status: u16, content_type: &str, body: String) -> Response<Bytes> {

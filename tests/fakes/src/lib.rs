@@ -8,10 +8,12 @@
 )]
 
 pub mod aws;
+mod faults;
 mod http;
 mod random;
 pub mod receiver;
 pub mod traffic;
 
+pub use faults::Fault;
 pub use http::Answer;
 pub use random::Random;
