@@ -1,0 +1,67 @@
+//! A rule set at work.
+
+use audit_event::Event;
+
+use crate::eval::{Context, Subject, plain};
+use crate::{Priority, Rule, RuleSet};
+
+/// How many rules may match one event.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Matching {
+    /// The first one that matches, in the order of the set.
+    #[default]
+    First,
+    /// All that match.
+    All,
+}
+
+/// Rules ready to be evaluated. It holds no state of its own and may be shared.
+#[derive(Debug)]
+pub struct Engine {
+    rules: Vec<Rule>,
+    /// Indexes of the rules that are tried, in order.
+    tried: Vec<usize>,
+    matching: Matching,
+}
+
+impl Engine {
+    /// An engine that tries the enabled rules of a set.
+    pub fn new(rules: RuleSet, matching: Matching) -> Self {
+        Self::with_threshold(rules, matching, Priority::Debug)
+    }
+
+    /// The same without the rules that are less severe than `least`.
+    pub fn with_threshold(rules: RuleSet, matching: Matching, least: Priority) -> Self {
+        let RuleSet { rules, .. } = rules;
+        let is_tried = |rule: &Rule| rule.enabled && rule.priority <= least;
+        let tried = rules.iter().enumerate().filter(|(_, rule)| is_tried(rule)).map(|(at, _)| at).collect();
+        Self { rules, tried, matching }
+    }
+
+    /// All rules of the set, in its order, also those that are not tried.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rule of that index.
+    pub fn rule(&self, index: usize) -> Option<&Rule> {
+        self.rules.get(index)
+    }
+
+    /// How many matches one event can have.
+    pub fn matching(&self) -> Matching {
+        self.matching
+    }
+
+    /// Indexes of the rules that match an event, in the order of the set. Steps `context` on to this event.
+    pub fn evaluate(&self, event: &Event<'_>, context: &mut Context) -> Vec<usize> {
+        context.next(event);
+        let subject = Subject { event, context };
+        let holds = |at: &usize| self.rule(*at).is_some_and(|rule| plain::holds(&rule.condition, &subject));
+        let matching = self.tried.iter().copied().filter(holds);
+        match self.matching {
+            Matching::First => matching.take(1).collect(),
+            Matching::All => matching.collect(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What a condition may look at besides the event.
+
+use audit_event::Event;
+use jiff::tz::{Offset, TimeZone};
+
+use crate::fields;
+
+/// What surrounds events: their running number, the time of the first one, the machine, its time zone. One per
+/// evaluating task; it changes with every event.
+#[derive(Clone, Debug)]
+pub struct Context {
+    number: u64,
+    first: Option<u64>,
+    hostname: String,
+    zone: TimeZone,
+}
+
+impl Context {
+    /// A context before the first event, in UTC.
+    pub fn new(hostname: impl Into<String>) -> Self {
+        Self { number: 0, first: None, hostname: hostname.into(), zone: TimeZone::fixed(Offset::UTC) }
+    }
+
+    /// The same with local times in `zone`.
+    #[must_use]
+    pub fn in_zone(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
+    }
+
+    /// Steps on to the next event.
+    pub fn next(&mut self, event: &Event<'_>) {
+        self.number += 1;
+        self.first.get_or_insert_with(|| fields::nanoseconds(event.stage_timestamp()));
+    }
+
+    /// How many events have come, the present one included.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Time of the first event, in nanoseconds since 1970.
+    pub(crate) fn first(&self) -> u64 {
+        self.first.unwrap_or_default()
+    }
+
+    /// Name of the machine that evaluates.
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    /// The zone of local times.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+}
+
+/// An event in its context: what fields are read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The event.
+    pub event: &'a Event<'a>,
+    /// Its surroundings.
+    pub context: &'a Context,
+}
