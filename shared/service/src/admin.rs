@@ -12,7 +12,8 @@ use crate::metrics::{self, Metrics};
 use crate::shutdown::Shutdown;
 
 /// Serves `/healthz` (200 while the process answers), `/readyz` (200 `ok`, or 503 with a line `NAME: REASON`
-/// for each condition that is not met), `/metrics`, and the routes of `extra`, in plain HTTP until `shutdown`.
+/// for each condition that is not met), `/metrics`, and the routes of `extra`, in plain HTTP until `shutdown`:
+/// one of its own, requested last, keeps probes and scrapes answered while everything else drains.
 pub async fn serve(
     listener: TcpListener,
     health: Health,

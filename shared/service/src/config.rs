@@ -9,6 +9,7 @@
 //! - A map is merged key by key, a list is replaced as a whole, an empty section of the file changes nothing.
 //! - `KAB_RECEIVER__URL` is `receiver.url`. A list or a section in one variable (or flag) is written as YAML
 //!   (`[a, b]`, `{url: x}`), a plain list also as `a,b`.
+//! - In a struct of flags every field is an `Option` or a list, so that what was not given says nothing.
 //! - A key that no field bears is a mistake, in every layer: structs use `#[serde(deny_unknown_fields)]`, and
 //!   neither `flatten` nor untagged or internally tagged enums, which hide from a deserializer what they ask for.
 
@@ -36,7 +37,8 @@ pub use span::Span;
 
 use tree::Node;
 
-/// The prefix of environment variables that are configuration.
+/// The prefix of environment variables that are configuration. Kubernetes injects names like it only for a Service
+/// that is called `kab`; those are then reported as unknown keys.
 pub const PREFIX: &str = "KAB_";
 
 /// What a type cannot say of its values, often because it takes two fields to tell.

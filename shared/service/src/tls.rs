@@ -208,4 +208,4 @@ fn add_authorities(roots: &mut RootCertStore, path: &Path, files: &mut Files) ->
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

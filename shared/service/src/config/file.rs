@@ -25,7 +25,12 @@ pub(super) fn read(path: &Path, mistakes: &mut Mistakes) -> Node {
         column: span.start.col().saturating_add(1),
     };
     match Reader::new(&text, &origin).document() {
-        Ok(node) => node,
+        Ok(node @ Node { value: Value::Map(_) | Value::Null, .. }) => node,
+        Ok(node) => {
+            mistakes
+                .push(Mistake { origin: Some(node.origin), ..Mistake::new("", "expected keys and values") });
+            empty(Origin::Default)
+        }
         Err(wrong) => {
             mistakes.push(Mistake { origin: Some(wrong.origin), ..Mistake::new("", wrong.reason) });
             empty(Origin::Default)

@@ -57,7 +57,9 @@ impl Node {
         };
         match over.spelled_out() {
             Self { value: Value::Map(above), origin } => {
-                self.origin = origin;
+                if !above.is_empty() {
+                    self.origin = origin;
+                }
                 for (key, node) in above {
                     match below.get_mut(&key) {
                         Some(existing) => existing.merge(node),
