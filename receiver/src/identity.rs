@@ -1,7 +1,7 @@
 //! Identities that make repeated deliveries harmless: unique in the store, and never the sender's to choose.
 
-use crate::Matching;
 use audit_event::EventId;
+use audit_rules::Matching;
 use uuid::Uuid;
 
 /// The namespace of alert identities. Published and fixed: another value would raise every alert again.
@@ -10,7 +10,7 @@ pub const ALERTS: Uuid = Uuid::from_u128(0x5f0d_6a3c_8f1e_4c52_9b7a_2d40_c1e6_73
 /// The namespace of the identities of quarantined records.
 pub const QUARANTINE: Uuid = Uuid::from_u128(0xb06e_1c47_52d9_4f0b_8a35_e7f1_9dc2_0641);
 
-/// The identity of an alert: UUIDv5 in [`ALERTS`] over the 16 bytes of the event's identity and, when every matching rule
+/// The identity of an alert: `UUIDv5` in [`ALERTS`] over the 16 bytes of the event's identity and, when every matching rule
 /// raises an alert, the rule's name behind them. When only the first does, the event alone decides, so that rules changed
 /// between two deliveries of one event raise no second alert.
 pub fn alert(event: EventId, rule: &str, matching: Matching) -> Uuid {
@@ -21,7 +21,7 @@ pub fn alert(event: EventId, rule: &str, matching: Matching) -> Uuid {
     Uuid::new_v5(&ALERTS, &name)
 }
 
-/// The identity of a quarantined record: UUIDv5 in [`QUARANTINE`] over the cluster's name, a zero byte and the record.
+/// The identity of a quarantined record: `UUIDv5` in [`QUARANTINE`] over the cluster's name, a zero byte and the record.
 pub fn quarantined(cluster: &str, record: &[u8]) -> Uuid {
     let mut name = Vec::with_capacity(cluster.len() + 1 + record.len());
     name.extend_from_slice(cluster.as_bytes());

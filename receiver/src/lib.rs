@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod evaluate;
 pub mod identity;
+pub mod intake;
+pub mod metrics;
+pub mod outputs;
+pub mod rules;
+pub mod serve;
 pub mod store;
-
-/// Which rules raise an alert.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Matching {
-    /// The first that matches.
-    First,
-    /// Every one that matches.
-    All,
-}

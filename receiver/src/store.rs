@@ -180,9 +180,13 @@ pub struct Store {
 #[derive(Debug)]
 enum Write {
     Record(Batch),
-    Delivered { output: &'static str, alerts: Vec<i64> },
-    Refused { output: &'static str, alert: i64, reason: String },
+    Delivered {
+        output: &'static str,
+        alerts: Vec<i64>,
+    },
     Heartbeat,
+    /// The last one.
+    Close,
 }
 
 #[derive(Debug)]
@@ -245,14 +249,6 @@ impl Store {
         self.write(Write::Delivered { output, alerts }).await.map(drop)
     }
 
-    /// `output` will never take `alert`: set aside with the reason, so that others pass.
-    ///
-    /// # Errors
-    /// When this could not be noted.
-    pub async fn refused(&self, output: &'static str, alert: i64, reason: String) -> Result<(), StoreError> {
-        self.write(Write::Refused { output, alert, reason }).await.map(drop)
-    }
-
     /// Tries a write now and then, so that the store's health is known without traffic: every `period`, every second
     /// while it fails. Ends with the store.
     pub async fn watch_health(self, period: Duration) {
@@ -282,6 +278,15 @@ impl Store {
     /// When the store can't be read.
     pub async fn alerts(&self, filter: &Filter, each: impl FnMut(String) -> bool) -> Result<(), StoreError> {
         self.reader.alerts(filter, each).await
+    }
+
+    /// Writes what is under way and leaves the file whole, without a log beside it; later writes fail.
+    pub async fn close(self) {
+        let _ = self.write(Write::Close).await;
+        self.reader.pool.close().await;
+        let mut commits = self.commits.clone();
+        // The writer holds the other end until it has closed the file.
+        while commits.changed().await.is_ok() {}
     }
 
     async fn write(&self, write: Write) -> Result<Recorded, StoreError> {

@@ -158,14 +158,7 @@ async fn apply(
                     .await?;
             }
         }
-        Write::Refused { output, alert, reason } => {
-            sqlx::query("UPDATE deliveries SET refused = $3 WHERE output = $1 AND seq = $2")
-                .bind(*output)
-                .bind(alert)
-                .bind(reason)
-                .execute(on)
-                .await?;
-        }
+        Write::Close => {}
         Write::Heartbeat => {
             sqlx::query(
                 "INSERT INTO heartbeat (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at",

@@ -3,7 +3,7 @@
 use tokio::sync::{mpsc, watch};
 
 use super::sqlite::Writer;
-use super::{Health, Recorded, Request, StoreError};
+use super::{Health, Recorded, Request, StoreError, Write};
 
 /// Most requests in one transaction, so that the first doesn't wait for ever.
 const MOST_IN_ONE: usize = 256;
@@ -25,6 +25,9 @@ pub(super) async fn run(
         note(&health, &results);
         if results.iter().flatten().any(|recorded| recorded.new.contains(&true)) {
             commits.send_modify(|count| *count += 1);
+        }
+        if group.iter().any(|request| matches!(request.write, Write::Close)) {
+            requests.close();
         }
         for (request, result) in group.drain(..).zip(results) {
             // A caller that has gone will send again; the identity makes that harmless.

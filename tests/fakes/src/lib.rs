@@ -9,7 +9,6 @@
 
 pub mod aws;
 mod faults;
-pub mod gcp;
 mod http;
 mod random;
 pub mod receiver;

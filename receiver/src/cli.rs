@@ -1,0 +1,123 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use audit_service::config::Listen;
+use audit_service::exit::Failure;
+use audit_service::{config, exit, logging};
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+
+use crate::config::{Config, Match};
+use crate::{commands, serve};
+
+/// Takes Kubernetes audit events, holds them against Falco rules, keeps and passes on the alerts.
+#[derive(Debug, Parser)]
+#[command(name = "audit-receiver", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the receiver (the default command)
+    Serve(Serve),
+    /// Hold recorded events against rules; alerts as JSON lines on stdout, a summary on stderr
+    Replay(commands::replay::Replay),
+    /// Print stored alerts as JSON lines
+    Alerts(commands::alerts::Alerts),
+    /// Check and list rules
+    #[command(subcommand)]
+    Rules(commands::rules::Rules),
+}
+
+/// Flags of `serve`; each is a key of the configuration as well.
+#[derive(Debug, Args, Serialize)]
+struct Serve {
+    /// YAML file with the configuration
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    /// Where audit events are posted to [default: 127.0.0.1:6443]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<Listen>,
+    /// Where probes and scrapes go [default: 127.0.0.1:8080]
+    #[arg(long = "admin-listen", value_name = "ADDR")]
+    #[serde(serialize_with = "admin")]
+    admin: Option<Listen>,
+    /// Where alerts are kept: sqlite:PATH [default: sqlite:audit-receiver.db]
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Rule files and folders of them [default: the built-in rules]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    rules: Vec<PathBuf>,
+    /// Whether the first matching rule raises an alert or all of them [default: first]
+    #[arg(long = "match", value_name = "WHICH")]
+    #[serde(rename = "match")]
+    matching: Option<Match>,
+}
+
+/// `--admin-listen` is the key `admin.listen`.
+fn admin<S: serde::Serializer>(listen: &Option<Listen>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Admin<'a> {
+        listen: &'a Option<Listen>,
+    }
+    Admin { listen }.serialize(serializer)
+}
+
+/// What `main` does.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        None => daemon(cli.serve),
+        Some(Command::Serve(serve)) => daemon(serve),
+        Some(Command::Replay(replay)) => commands::finish(replay.run()),
+        Some(Command::Alerts(alerts)) => commands::finish(alerts.run()),
+        Some(Command::Rules(rules)) => commands::finish(rules.run()),
+    }
+}
+
+fn daemon(flags: Serve) -> ExitCode {
+    exit::main("audit-receiver", |shutdown| async move {
+        let config: Config = config::load(Config::default(), flags.config.as_deref(), &flags)?;
+        logging::apply(&config.log);
+        serve::run(config, shutdown).await?;
+        Ok::<(), Failure>(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_configuration() {
+        let cli = Cli::try_parse_from([
+            "audit-receiver",
+            "--listen=127.0.0.1:0",
+            "--admin-listen=127.0.0.1:1",
+            "--store=sqlite:x",
+            "--rules",
+            "a",
+            "b",
+            "--match=all",
+        ])
+        .unwrap();
+        let none: [(std::ffi::OsString, std::ffi::OsString); 0] = [];
+        let config = config::load_from(Config::default(), None, none, &cli.serve).unwrap();
+        assert_eq!(config.admin.listen.0.port(), 1);
+        assert_eq!((config.rules.len(), config.matching), (2, Match::All));
+    }
+}

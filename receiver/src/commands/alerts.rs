@@ -1,0 +1,87 @@
+//! `alerts`: what the store holds.
+
+use std::io::{BufWriter, Write};
+
+use audit_rules::Priority;
+use audit_service::config::Span;
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{Done, Stopped};
+use crate::store::{self, Filter, Location};
+
+/// Arguments of `alerts`.
+#[derive(Debug, Args)]
+pub struct Alerts {
+    /// The store: sqlite:PATH
+    #[arg(long, value_name = "URL", default_value = "sqlite:audit-receiver.db", env = "KAB_STORE")]
+    store: Location,
+    /// Events at or after this time: RFC 3339, or so long ago (`1h`, `30d`)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<i64>,
+    /// Events before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<i64>,
+    /// Of the rule of this name
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// From the cluster of this name
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// As severe as this or more
+    #[arg(long, value_name = "PRIORITY")]
+    priority: Option<Priority>,
+    /// The newest so many
+    #[arg(long, value_name = "COUNT")]
+    last: Option<u32>,
+}
+
+impl Alerts {
+    /// Prints them in the order in which they were stored.
+    ///
+    /// # Errors
+    /// When the store can't be read or stdout not be written.
+    pub fn run(self) -> Result<Done, Stopped> {
+        let Self { store, since, until, rule, cluster, priority, last } = self;
+        let filter = Filter { since, until, rule, cluster, priority, last };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Stopped::failed(&error))?;
+        let mut stdout = BufWriter::new(std::io::stdout().lock());
+        let mut written = Ok(());
+        let each = |document: String| {
+            written = writeln!(stdout, "{document}");
+            written.is_ok()
+        };
+        runtime
+            .block_on(store::read_alerts(&store, &filter, each))
+            .map_err(|error| Stopped::failed(&error))?;
+        written.and_then(|()| stdout.flush()).map_err(|error| Stopped::writing(&error))?;
+        Ok(Done::Well)
+    }
+}
+
+/// A time as people give it, in nanoseconds since 1970.
+fn time(text: &str) -> Result<i64, String> {
+    let time = match (text.parse::<Timestamp>(), text.parse::<Span>()) {
+        (Ok(time), _) => Some(time),
+        (_, Ok(ago)) => Timestamp::now().checked_sub(ago.0).ok(),
+        _ => None,
+    };
+    time.and_then(|time| i64::try_from(time.as_nanosecond()).ok()).ok_or_else(|| {
+        "expected a time such as `2026-01-31T12:00:00Z`, or how long ago such as `1h`".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time;
+
+    #[test]
+    fn times_are_given_absolutely_or_back_from_now() {
+        assert_eq!(time("1970-01-01T00:00:01Z"), Ok(1_000_000_000));
+        let hour = time("2h").unwrap() - time("3h").unwrap();
+        assert!((3_599_000_000_000..3_601_000_000_000).contains(&hour), "{hour}");
+        assert!(time("yesterday").is_err());
+        assert!(time("99999999999d").is_err());
+    }
+}

@@ -1,0 +1,214 @@
+//! What `serve` reads.
+
+use std::path::PathBuf;
+
+use audit_service::config::{Bytes, Check, Listen, Mistakes, Span};
+use audit_service::{http, logging, tls};
+use serde::{Deserialize, Serialize};
+
+use crate::intake::TokenFile;
+use crate::store;
+
+/// The configuration of `serve`. A key that is not here is a mistake.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where audit events are posted to.
+    pub listen: Listen,
+    /// Serves the intake over TLS when given.
+    pub tls: Option<tls::ServerFiles>,
+    /// Who may post. Must be given when `listen` can be reached from other machines, unless client certificates
+    /// are asked for.
+    pub auth: Option<Auth>,
+    /// Bounds on request bodies.
+    pub body: Body,
+    /// Bounds on connections.
+    pub connections: http::Limits,
+    /// Where probes and scrapes go.
+    pub admin: Admin,
+    /// Where alerts are kept: `sqlite:PATH`.
+    pub store: String,
+    /// Rule files and folders of them, in order; the built-in rules when there are none.
+    pub rules: Vec<PathBuf>,
+    /// Which of the matching rules raise an alert.
+    #[serde(rename = "match")]
+    pub matching: Match,
+    /// Where alerts go from the store.
+    pub outputs: Outputs,
+    /// Logs.
+    pub log: logging::Options,
+}
+
+/// Who may post.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// Everybody who can connect.
+    None,
+    /// Who presents one of these tokens, or a client certificate if `tls.client_ca_file` is set.
+    Tokens(Vec<TokenFile>),
+}
+
+/// Bounds on request bodies.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Body {
+    /// Most bytes of one body, decompressed. kube-apiserver has no limit of its own.
+    pub limit: Bytes,
+    /// Most bytes of all bodies in memory at once.
+    pub budget: Bytes,
+    /// How long one may take to arrive. kube-apiserver gives up after 30 s.
+    pub timeout: Span,
+}
+
+/// The admin port.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Where it listens.
+    pub listen: Listen,
+}
+
+/// Where alerts go.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outputs {
+    /// JSON lines on standard output.
+    pub stdout: bool,
+}
+
+/// Which of the matching rules raise an alert.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Match {
+    /// The first one in the order of definition.
+    #[default]
+    First,
+    /// Every one.
+    All,
+}
+
+impl From<Match> for audit_rules::Matching {
+    fn from(which: Match) -> Self {
+        match which {
+            Match::First => Self::First,
+            Match::All => Self::All,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Listen(([127, 0, 0, 1], 6443).into()),
+            tls: None,
+            auth: None,
+            body: Body::default(),
+            connections: http::Limits::default(),
+            admin: Admin::default(),
+            store: "sqlite:audit-receiver.db".to_owned(),
+            rules: Vec::new(),
+            matching: Match::default(),
+            outputs: Outputs::default(),
+            log: logging::Options::default(),
+        }
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self { limit: Bytes::mib(64), budget: Bytes::mib(256), timeout: Span::secs(30) }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: Listen(([127, 0, 0, 1], 8080).into()) }
+    }
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Self { stdout: true }
+    }
+}
+
+impl Config {
+    /// Whether the intake asks for client certificates.
+    pub fn asks_for_certificates(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some())
+    }
+}
+
+impl Check for Config {
+    fn check(&self, mistakes: &mut Mistakes) {
+        if let Err(error) = self.store.parse::<store::Location>() {
+            mistakes.add("store", error.to_string());
+        }
+        if self.auth.is_none() && !self.listen.is_loopback() && !self.asks_for_certificates() {
+            mistakes.add(
+                "listen",
+                "other machines can reach this address: set `auth.tokens` or `tls.client_ca_file`, or write \
+                 `auth: none` to let everybody post",
+            );
+        }
+        if matches!(&self.auth, Some(Auth::Tokens(files)) if files.is_empty()) {
+            mistakes.add("auth.tokens", "at least one file must be given");
+        }
+        if self.body.limit > self.body.budget {
+            mistakes.add("body.limit", "must not be more than `body.budget`");
+        }
+        if self.body.budget > Bytes::mib(1 << 20) {
+            mistakes.add("body.budget", "must not be more than 1TiB");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    fn load(yaml: &str) -> Result<Config, Mistakes> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), yaml).unwrap();
+        let environment: [(OsString, OsString); 0] = [];
+        audit_service::config::load_from(Config::default(), Some(file.path()), environment, ())
+    }
+
+    #[test]
+    fn the_defaults_are_sound() {
+        assert_eq!(load("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let config = load(
+            "listen: '[::]:0'\ntls: {certificate_file: a, key_file: b, client_ca_file: c}\n\
+             auth:\n  tokens:\n    - {file: t, cluster: prod}\nbody: {limit: 1MiB, budget: 2MiB, timeout: 5s}\n\
+             admin: {listen: '0.0.0.0:0'}\nstore: sqlite:x\nrules: [a.yaml]\nmatch: all\noutputs: {stdout: false}\n",
+        )
+        .unwrap();
+        assert_eq!(config.matching, Match::All);
+        assert!(
+            matches!(config.auth, Some(Auth::Tokens(files)) if files[0].cluster.as_deref() == Some("prod"))
+        );
+    }
+
+    #[test]
+    fn an_open_door_must_be_asked_for() {
+        let refused = load("listen: 0.0.0.0:6443").unwrap_err().to_string();
+        assert!(refused.contains("auth: none"), "{refused}");
+        assert_eq!(load("listen: 0.0.0.0:6443\nauth: none").unwrap().auth, Some(Auth::None));
+        assert!(load("listen: 0.0.0.0:6443\nauth: {tokens: []}").is_err());
+        let certificates = "tls: {certificate_file: a, key_file: b, client_ca_file: c}";
+        assert!(load(&format!("listen: 0.0.0.0:6443\n{certificates}")).is_ok());
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let mistakes = load("store: mysql://x\nbody: {limit: 1GiB}\nmatch: some").unwrap_err();
+        assert_eq!(mistakes.len(), 3, "{mistakes}");
+    }
+}

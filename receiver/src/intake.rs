@@ -1,0 +1,212 @@
+//! The port that audit events are posted to.
+
+use std::sync::Arc;
+
+use audit_event::payload;
+use audit_service::http::Peer;
+use axum::extract::{Path, Request, State};
+use axum::http::HeaderMap;
+use axum::routing::post;
+use axum::{Json, Router};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use access::{Access, Sender, TokenFile};
+pub use answer::{Answer, Refusal, Set};
+pub use body::Limits;
+
+use crate::evaluate::{Evaluator, Outcome};
+use crate::metrics::{BodyRefused, Counters, Evaluated, NotStored, Occurrence as _, Quarantining};
+use crate::store::{Batch, Quarantined, Store};
+
+pub mod access;
+mod answer;
+mod body;
+mod records;
+
+/// The longest name of a cluster that a path may give.
+const LONGEST_CLUSTER: usize = 256;
+
+/// Most entries in one body: above what a sender would put into the largest body, and what keeps a body of nothing but
+/// `[0,0,...]` from taking many times its size.
+const MOST_ENTRIES: usize = 1 << 17;
+
+/// All that a request needs.
+#[derive(Debug)]
+pub struct Intake {
+    /// Who may post.
+    pub access: Access,
+    /// Bounds on bodies.
+    pub limits: Limits,
+    /// What events are held against.
+    pub evaluator: Arc<Evaluator>,
+    /// Bodies evaluated at once.
+    pub workers: Arc<Semaphore>,
+    /// Where it becomes durable.
+    pub store: Store,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+}
+
+/// The routes. Query parameters have no meaning: kube-apiserver adds `?timeout=30s` and drops others.
+pub fn router(intake: Arc<Intake>) -> Router {
+    Router::new()
+        .route("/k8s_audit", post(events))
+        .route("/k8s_audit/{cluster}", post(cluster_events))
+        .route("/quarantine", post(quarantine))
+        .method_not_allowed_fallback(async || Refusal::Method)
+        .fallback(async || Refusal::NoSuchPath)
+        .with_state(intake)
+}
+
+async fn events(State(intake): State<Arc<Intake>>, request: Request) -> Result<Json<Answer>, Refusal> {
+    let received = intake.receive(None, request).await;
+    intake.count_refusal(received)
+}
+
+async fn cluster_events(
+    State(intake): State<Arc<Intake>>,
+    Path(cluster): Path<String>,
+    request: Request,
+) -> Result<Json<Answer>, Refusal> {
+    let received = intake.receive(Some(cluster.into()), request).await;
+    intake.count_refusal(received)
+}
+
+async fn quarantine(
+    State(intake): State<Arc<Intake>>,
+    request: Request,
+) -> Result<Json<records::Answer>, Refusal> {
+    let received = intake.receive_records(request).await;
+    intake.count_refusal(received)
+}
+
+/// A body in memory whose sender is known.
+struct Admitted {
+    cluster: Option<Arc<str>>,
+    bytes: Vec<u8>,
+    /// The body's part of the budget, to be held until what came of it is stored.
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl Intake {
+    async fn receive(&self, named: Option<Arc<str>>, request: Request) -> Result<Answer, Refusal> {
+        let Admitted { cluster, bytes, held } = self.admit(named, request).await?;
+        let outcome = self.evaluate(bytes, cluster).await?;
+        Evaluated { outcome: &outcome }.emit(&self.counters);
+        let Outcome { received, evaluated, ignored, quarantined, alerts, .. } = outcome;
+        let set_aside = quarantined.iter().map(Set::from).collect();
+        let rules: Vec<_> = alerts.iter().map(|alert| alert.rule.clone()).collect();
+        let quarantined = quarantined.into_iter().map(|(_, record)| record).collect();
+        let new = self.record(Batch { alerts, quarantined }).await?;
+        drop(held);
+        self.counters.alerts(rules.iter().zip(&new));
+        let alerts = new.iter().filter(|new| **new).count();
+        Ok(Answer { received, evaluated, ignored, quarantined: set_aside, alerts })
+    }
+
+    async fn receive_records(&self, request: Request) -> Result<records::Answer, Refusal> {
+        let Admitted { cluster, bytes, held } = self.admit(None, request).await?;
+        let quarantined = records::read(&payload::text(&bytes), cluster.as_deref())?;
+        let count = quarantined.len();
+        for record in &quarantined {
+            Quarantining { record }.emit(&self.counters);
+        }
+        self.record(Batch { alerts: Vec::new(), quarantined }).await?;
+        drop(held);
+        Ok(records::Answer { quarantined: count })
+    }
+
+    /// Lets the sender in, then reads the body: in this order.
+    async fn admit(&self, named: Option<Arc<str>>, request: Request) -> Result<Admitted, Refusal> {
+        let (head, body) = request.into_parts();
+        let sender = self
+            .access
+            .admit(&head.headers, head.extensions.get::<Peer>())
+            .ok_or(Refusal::Unauthenticated)?;
+        let cluster = bound(sender, named)?;
+        // What could not be stored in the end need not be read, and its sender should keep it.
+        self.store.health().borrow().clone().map_err(Refusal::Store)?;
+        let body::Body { bytes, held } = self.read(&head.headers, body).await?;
+        self.counters.body(bytes.len());
+        Ok(Admitted { cluster, bytes, held })
+    }
+
+    async fn read(&self, headers: &HeaderMap, body: axum::body::Body) -> Result<body::Body, Refusal> {
+        let read = body::read(headers, body, &self.limits).await?;
+        if read.bytes.trim_ascii().is_empty() {
+            return Err(Refusal::Empty);
+        }
+        Ok(read)
+    }
+
+    /// Splits and evaluates on a thread for heavy work, as many at once as there are workers.
+    async fn evaluate(&self, bytes: Vec<u8>, cluster: Option<Arc<str>>) -> Result<Outcome, Refusal> {
+        let worker = self.workers.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
+        let evaluator = self.evaluator.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let _worker = worker;
+            evaluator.evaluate(&payload::text(&bytes), cluster.as_deref(), MOST_ENTRIES)
+        });
+        match work.await {
+            Ok(outcome) => outcome.map_err(Refusal::Malformed),
+            // The body stays with its sender, who tries again; the panic itself is in the log.
+            Err(_) => Err(Refusal::Stopping),
+        }
+    }
+
+    async fn record(&self, batch: Batch) -> Result<Vec<bool>, Refusal> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let begun = std::time::Instant::now();
+        let recorded = self.store.record(batch).await;
+        self.counters.store_latency(begun.elapsed());
+        match recorded {
+            Ok(recorded) => Ok(recorded.new),
+            Err(error) => {
+                NotStored { error: &error }.emit(&self.counters);
+                Err(Refusal::Store(error))
+            }
+        }
+    }
+
+    fn count_refusal<T>(&self, received: Result<T, Refusal>) -> Result<Json<T>, Refusal> {
+        if let Err(refusal) = &received {
+            BodyRefused { refusal }.emit(&self.counters);
+        }
+        received.map(Json)
+    }
+}
+
+/// The cluster that the events are from whatever they say: by the sender's binding, or by the path.
+fn bound(sender: Sender, named: Option<Arc<str>>) -> Result<Option<Arc<str>>, Refusal> {
+    if named.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST_CLUSTER) {
+        return Err(Refusal::ClusterName);
+    }
+    match (sender.cluster, named) {
+        (Some(bound), Some(named)) if bound != named => Err(Refusal::OtherCluster),
+        (bound, named) => Ok(bound.or(named)),
+    }
+}
+
+impl From<&(usize, Quarantined)> for Set {
+    fn from((index, record): &(usize, Quarantined)) -> Self {
+        Self { index: *index, reason: record.reason.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_sender_speaks_for_no_other_cluster() {
+        let bound_to = |cluster: Option<&str>| Sender { cluster: cluster.map(Arc::from) };
+        let name = |sender, path: Option<&str>| bound(sender, path.map(Arc::from));
+        assert_eq!(name(bound_to(None), None).unwrap(), None);
+        assert_eq!(name(bound_to(None), Some("a")).unwrap().as_deref(), Some("a"));
+        assert_eq!(name(bound_to(Some("a")), None).unwrap().as_deref(), Some("a"));
+        assert_eq!(name(bound_to(Some("a")), Some("a")).unwrap().as_deref(), Some("a"));
+        assert!(matches!(name(bound_to(Some("a")), Some("b")), Err(Refusal::OtherCluster)));
+    }
+}

@@ -1,0 +1,166 @@
+//! Who may post, and for which cluster.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use audit_service::http::Peer;
+use audit_service::reload::{Files, Reloaded};
+use axum::http::{HeaderMap, header};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A file of bearer tokens.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenFile {
+    /// One token a line; all of them are valid, so that senders can change over one by one.
+    pub file: PathBuf,
+    /// Name of the cluster that all events posted with these tokens are from, whatever they say themselves.
+    #[serde(default)]
+    pub cluster: Option<String>,
+}
+
+/// Why a file of tokens can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// Not to be read.
+    #[error("cannot read the tokens in `{path}`")]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No token in it.
+    #[error("there is no token in `{path}`: write one in it")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The SHA-256 of a token: comparing digests tells a guesser nothing by its time.
+type Digested = [u8; 32];
+
+type Known = Arc<Vec<(Digested, Option<Arc<str>>)>>;
+
+/// Whom the intake lets in.
+#[derive(Debug)]
+pub enum Access {
+    /// Everybody.
+    Open,
+    /// Who presents a verified client certificate or one of these tokens.
+    Known(Reloaded<Known, Unusable>),
+}
+
+/// A sender that was let in.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Sender {
+    /// The cluster that it speaks for, when it is bound to one.
+    pub cluster: Option<Arc<str>>,
+}
+
+impl Access {
+    /// Access by the tokens in `files`, which may change while the receiver runs, or by client certificate.
+    ///
+    /// # Errors
+    /// When a file can't be read or has no token.
+    pub fn known(files: Vec<TokenFile>) -> Result<Self, Unusable> {
+        Reloaded::new("tokens", move |read| tokens(&files, read)).map(Self::Known)
+    }
+
+    /// The sender of a request, `None` when it can't be told.
+    pub fn admit(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Option<Sender> {
+        let Self::Known(known) = self else { return Some(Sender::default()) };
+        if let Some(token) = bearer(headers) {
+            let presented = digest(token);
+            // All are compared, so that the time doesn't tell which one fits.
+            let found = known.get().iter().fold(None, |found, (digest, cluster)| {
+                if *digest == presented { Some(cluster.clone()) } else { found }
+            });
+            return found.map(|cluster| Sender { cluster });
+        }
+        peer.and_then(|peer| peer.certificate.as_ref()).map(|_| Sender::default())
+    }
+}
+
+fn tokens(files: &[TokenFile], read: &mut Files) -> Result<Known, Unusable> {
+    let mut known = Vec::new();
+    for TokenFile { file, cluster } in files {
+        let content = read.read(file).map_err(|source| Unusable::Unread { path: file.clone(), source })?;
+        let before = known.len();
+        let cluster: Option<Arc<str>> = cluster.as_deref().map(Arc::from);
+        let lines = content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        known.extend(lines.filter(|line| !line.is_empty()).map(|line| (digest(line), cluster.clone())));
+        if known.len() == before {
+            return Err(Unusable::Empty { path: file.clone() });
+        }
+    }
+    Ok(Arc::new(known))
+}
+
+fn digest(token: &[u8]) -> Digested {
+    Sha256::digest(token).into()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+
+    fn with(authorization: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn a_token_lets_in_and_binds() {
+        let folder = tempfile::tempdir().unwrap();
+        let (free, bound) = (folder.path().join("free"), folder.path().join("bound"));
+        std::fs::write(&free, "old\n\nnew\n").unwrap();
+        std::fs::write(&bound, "secret").unwrap();
+        let access = Access::known(vec![
+            TokenFile { file: free, cluster: None },
+            TokenFile { file: bound, cluster: Some("prod".to_owned()) },
+        ])
+        .unwrap();
+        for token in ["Bearer old", "bearer  new"] {
+            assert_eq!(access.admit(&with(token), None), Some(Sender::default()), "{token}");
+        }
+        let prod = Sender { cluster: Some("prod".into()) };
+        assert_eq!(access.admit(&with("Bearer secret"), None), Some(prod));
+        for wrong in ["Bearer ", "Bearer other", "Basic old", "old", "Bearer old new"] {
+            assert_eq!(access.admit(&with(wrong), None), None, "{wrong}");
+        }
+        assert_eq!(access.admit(&HeaderMap::new(), None), None);
+    }
+
+    #[test]
+    fn a_verified_certificate_lets_in_and_a_wrong_token_beside_it_does_not() {
+        let access = Access::known(Vec::new()).unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let certificate = Some(vec![1].into());
+        let peer = |certificate| Peer { address, certificate };
+        assert_eq!(
+            access.admit(&HeaderMap::new(), Some(&peer(certificate.clone()))),
+            Some(Sender::default())
+        );
+        assert_eq!(access.admit(&with("Bearer x"), Some(&peer(certificate))), None);
+        assert_eq!(access.admit(&HeaderMap::new(), Some(&peer(None))), None);
+    }
+
+    #[test]
+    fn a_file_without_a_token_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let files = vec![TokenFile { file: file.path().to_owned(), cluster: None }];
+        assert!(Access::known(files).unwrap_err().to_string().contains("no token"));
+    }
+}

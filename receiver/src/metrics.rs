@@ -1,0 +1,299 @@
+//! What the receiver counts and logs. *received* = *evaluated* + *ignored* + *quarantined*, always.
+
+use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use audit_service::metrics::Metrics;
+pub use audit_service::metrics::Occurrence;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Unit;
+
+use crate::evaluate::Outcome;
+use crate::intake::Refusal;
+use crate::store::{Quarantined, StoreError};
+
+/// Clusters that have a metric of their own; names come with events, and a stranger may send many.
+const MOST_CLUSTERS: usize = 1000;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Rule {
+    rule: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Cluster {
+    cluster: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Output {
+    output: &'static str,
+}
+
+/// All counters of the receiver.
+#[derive(Debug)]
+pub struct Counters {
+    received: Counter,
+    evaluated: Counter,
+    ignored: Counter,
+    quarantined: Counter,
+    alerts: Family<Rule, Counter>,
+    repeated: Counter,
+    refused: Family<Reason, Counter>,
+    body_size: Histogram,
+    store_latency: Histogram,
+    store_failures: Counter,
+    newest: Family<Cluster, Gauge<f64, AtomicU64>>,
+    clusters: Mutex<HashSet<String>>,
+    written: Family<Output, Counter>,
+    output_failures: Family<Output, Counter>,
+}
+
+impl Counters {
+    /// Registers all of them.
+    pub fn new(metrics: &Metrics) -> Self {
+        metrics.register(|registry| {
+            macro_rules! register {
+                ($name:literal, $help:literal, $metric:expr) => {{
+                    let metric = $metric;
+                    registry.register($name, $help, metric.clone());
+                    metric
+                }};
+                ($name:literal, $help:literal, $unit:ident, $metric:expr) => {{
+                    let metric = $metric;
+                    registry.register_with_unit($name, $help, Unit::$unit, metric.clone());
+                    metric
+                }};
+            }
+            Self {
+                received: register!("received", "Entries received", Counter::default()),
+                evaluated: register!("evaluated", "Events held against the rules", Counter::default()),
+                ignored: register!("ignored", "Entries that are no audit events", Counter::default()),
+                quarantined: register!(
+                    "quarantined",
+                    "Entries kept because they can't be evaluated",
+                    Counter::default()
+                ),
+                alerts: register!("alerts", "New alerts by rule", Family::default()),
+                repeated: register!(
+                    "alerts_repeated",
+                    "Alerts that were stored before, from events sent again",
+                    Counter::default()
+                ),
+                refused: register!("requests_refused", "Requests not taken, by reason", Family::default()),
+                body_size: register!(
+                    "body",
+                    "Size of bodies, decompressed",
+                    Bytes,
+                    Histogram::new(exponential_buckets(1024.0, 4.0, 9))
+                ),
+                store_latency: register!(
+                    "store_latency",
+                    "How long a body waited to become durable",
+                    Seconds,
+                    Histogram::new(exponential_buckets(0.000_5, 2.0, 15))
+                ),
+                store_failures: register!(
+                    "store_failures",
+                    "Bodies that could not be stored",
+                    Counter::default()
+                ),
+                newest: register!(
+                    "newest_event_timestamp",
+                    "Time of the newest evaluated event by cluster, since 1970",
+                    Seconds,
+                    Family::default()
+                ),
+                clusters: Mutex::default(),
+                written: register!("output_alerts", "Alerts written, by output", Family::default()),
+                output_failures: register!(
+                    "output_failures",
+                    "Failed attempts to write alerts, by output",
+                    Family::default()
+                ),
+            }
+        })
+    }
+
+    /// A body was read.
+    pub fn body(&self, bytes: usize) {
+        self.body_size.observe(bytes as f64);
+    }
+
+    /// A body's alerts became durable, or failed to.
+    pub fn store_latency(&self, took: Duration) {
+        self.store_latency.observe(took.as_secs_f64());
+    }
+
+    /// Alerts were stored; each with whether it was new.
+    pub fn alerts<'a>(&self, stored: impl Iterator<Item = (&'a String, &'a bool)>) {
+        for (rule, new) in stored {
+            if *new {
+                self.alerts.get_or_create(&Rule { rule: rule.clone() }).inc();
+            } else {
+                self.repeated.inc();
+            }
+        }
+    }
+
+    fn freshness(&self, cluster: &str, time: i64) {
+        let mut known = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(cluster) {
+            if known.len() >= MOST_CLUSTERS {
+                return;
+            }
+            known.insert(cluster.to_owned());
+        }
+        // An event from the future must not hide the silence after it.
+        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+        let seconds = time.min(now) as f64 / 1e9;
+        let gauge = self.newest.get_or_create(&Cluster { cluster: cluster.to_owned() });
+        if seconds > gauge.get() {
+            gauge.set(seconds);
+        }
+    }
+}
+
+/// A body was split and its events held against the rules.
+pub struct Evaluated<'a> {
+    /// What came of it.
+    pub outcome: &'a Outcome,
+}
+
+impl Occurrence for Evaluated<'_> {
+    type Counters = Counters;
+
+    fn log(&self) {
+        let Outcome { received, evaluated, ignored, quarantined, alerts, .. } = self.outcome;
+        tracing::debug!(
+            received,
+            evaluated,
+            ignored,
+            quarantined = quarantined.len(),
+            alerts = alerts.len(),
+            "body evaluated"
+        );
+        for (index, record) in quarantined {
+            tracing::warn!(index, reason = record.reason, cluster = record.cluster, "entry quarantined");
+        }
+    }
+
+    fn count(&self, counters: &Counters) {
+        let Outcome { received, evaluated, ignored, quarantined, newest, .. } = self.outcome;
+        debug_assert_eq!(*received, evaluated + ignored + quarantined.len(), "an entry was lost");
+        counters.received.inc_by(*received as u64);
+        counters.evaluated.inc_by(*evaluated as u64);
+        counters.ignored.inc_by(*ignored as u64);
+        counters.quarantined.inc_by(quarantined.len() as u64);
+        for (cluster, time) in newest {
+            counters.freshness(cluster, *time);
+        }
+    }
+}
+
+/// A bridge handed in a record that it could not convert.
+pub struct Quarantining<'a> {
+    /// The record.
+    pub record: &'a Quarantined,
+}
+
+impl Occurrence for Quarantining<'_> {
+    type Counters = Counters;
+
+    fn log(&self) {
+        let Quarantined { reason, cluster, source, .. } = self.record;
+        tracing::warn!(reason, cluster, source, "record quarantined by its bridge");
+    }
+
+    fn count(&self, counters: &Counters) {
+        counters.received.inc();
+        counters.quarantined.inc();
+    }
+}
+
+/// A request was not taken.
+pub struct BodyRefused<'a> {
+    /// Why.
+    pub refusal: &'a Refusal,
+}
+
+impl Occurrence for BodyRefused<'_> {
+    type Counters = Counters;
+
+    fn log(&self) {
+        tracing::warn!(status = self.refusal.status().as_u16(), reason = %self.refusal, "request refused");
+    }
+
+    fn count(&self, counters: &Counters) {
+        counters.refused.get_or_create(&Reason { reason: self.refusal.name() }).inc();
+    }
+}
+
+/// What came of a body could not be stored; its sender was told to send it again.
+pub struct NotStored<'a> {
+    /// Why.
+    pub error: &'a StoreError,
+}
+
+impl Occurrence for NotStored<'_> {
+    type Counters = Counters;
+
+    fn log(&self) {
+        tracing::error!(error = %self.error, "alerts not stored, the sender keeps the events");
+    }
+
+    fn count(&self, counters: &Counters) {
+        counters.store_failures.inc();
+    }
+}
+
+/// An output wrote alerts.
+pub struct Written {
+    /// Its name.
+    pub output: &'static str,
+    /// How many.
+    pub alerts: usize,
+}
+
+impl Occurrence for Written {
+    type Counters = Counters;
+
+    fn log(&self) {
+        tracing::debug!(output = self.output, alerts = self.alerts, "alerts written");
+    }
+
+    fn count(&self, counters: &Counters) {
+        counters.written.get_or_create(&Output { output: self.output }).inc_by(self.alerts as u64);
+    }
+}
+
+/// An output failed and will try again.
+pub struct OutputFailed<'a> {
+    /// Its name.
+    pub output: &'static str,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl Occurrence for OutputFailed<'_> {
+    type Counters = Counters;
+
+    fn log(&self) {
+        tracing::warn!(output = self.output, reason = self.reason, "alerts not written, trying again");
+    }
+
+    fn count(&self, counters: &Counters) {
+        counters.output_failures.get_or_create(&Output { output: self.output }).inc();
+    }
+}

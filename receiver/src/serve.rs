@@ -1,0 +1,103 @@
+//! The daemon: bind, open, run, drain.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use audit_service::exit::Failure;
+use audit_service::health::{Condition, Health};
+use audit_service::metrics::Metrics;
+use audit_service::shutdown::Shutdown;
+use audit_service::{admin, http, listen, tls};
+use tokio::sync::Semaphore;
+
+use crate::config::{Auth, Config};
+use crate::evaluate::Evaluator;
+use crate::intake::{self, Access, Intake, Limits};
+use crate::metrics::Counters;
+use crate::outputs::{self, Output as _, Stdout};
+use crate::rules::Rules;
+use crate::store::{Location, Store};
+
+/// How often an idle store is tried.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How long outputs may write what waits once the intake has drained. The rest waits in the store.
+const LAST_OUTPUT: Duration = Duration::from_secs(5);
+
+/// Runs until `shutdown` is requested and what was under way has ended.
+///
+/// # Errors
+/// When the rules don't load, the store can't be written, or a port can't be bound.
+pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
+    let metrics = Metrics::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    let health = Health::new();
+    let counters = Arc::new(Counters::new(&metrics));
+    let rules = Rules::load(&config.rules, config.matching.into())?;
+    let names: Vec<_> = config.outputs.stdout.then(|| Stdout.name()).into_iter().collect();
+    let store = Store::open(&config.store.parse::<Location>()?, &names).await?;
+    let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
+    let intake = Arc::new(Intake {
+        access: access(&config)?,
+        limits: Limits::new(config.body.limit.len(), config.body.budget.len(), config.body.timeout.0),
+        evaluator: Arc::new(Evaluator::new(rules, hostname())),
+        workers: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
+        store: store.clone(),
+        counters: counters.clone(),
+    });
+    let intake_port = listen::bind("intake", config.listen).await?;
+    let admin_port = listen::bind("admin", config.admin.listen).await?;
+
+    // Those that end after the intake has drained.
+    let late = Shutdown::new();
+    let admin =
+        tokio::spawn(admin::serve(admin_port, health.clone(), metrics, axum::Router::new(), late.clone()));
+    tokio::spawn(follow(store.clone(), health.condition("store")));
+    tokio::spawn(store.clone().watch_health(HEARTBEAT));
+    let outputs = config
+        .outputs
+        .stdout
+        .then(|| tokio::spawn(outputs::feed(Stdout, store.clone(), counters, late.clone())));
+
+    http::serve(intake_port, tls, intake::router(intake), config.connections, shutdown).await;
+    late.request();
+    if let Some(outputs) = outputs
+        && tokio::time::timeout(LAST_OUTPUT, outputs).await.is_err()
+    {
+        tracing::warn!("an output does not take alerts; what waits will be written after the next start");
+    }
+    let _ = admin.await;
+    store.close().await;
+    Ok(())
+}
+
+fn access(config: &Config) -> Result<Access, intake::access::Unusable> {
+    match &config.auth {
+        Some(Auth::Tokens(files)) => Access::known(files.clone()),
+        None if config.asks_for_certificates() => Access::known(Vec::new()),
+        Some(Auth::None) | None => Ok(Access::Open),
+    }
+}
+
+/// Ready while the store takes writes.
+async fn follow(store: Store, condition: Condition) {
+    let mut health = store.health();
+    drop(store);
+    loop {
+        match &*health.borrow_and_update() {
+            Ok(()) => condition.ready(),
+            Err(error) => condition.not_ready(error.to_string()),
+        }
+        if health.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn hostname() -> String {
+    std::env::var("FALCO_HOSTNAME")
+        .ok()
+        .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default()
+}
