@@ -9,6 +9,7 @@
 
 pub mod aws;
 mod faults;
+pub mod gcp;
 mod http;
 mod random;
 pub mod receiver;
