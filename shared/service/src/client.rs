@@ -60,3 +60,57 @@ impl Client {
         self.0.get()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::process::{Command, Stdio};
+
+    use axum::Router;
+    use axum::response::Redirect;
+    use axum::routing::post;
+
+    use super::{Client, Options};
+    use crate::{http, shutdown::Shutdown, tls::tests::listener};
+
+    fn client() -> reqwest::Client {
+        Client::new("test", &Options::default()).unwrap().get()
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer() {
+        let router = Router::new().route("/", post(async || Redirect::to("/elsewhere")));
+        let (listener, shutdown) = (listener().await, Shutdown::new());
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let limits = http::Limits::default();
+        let serving = tokio::spawn(http::serve(listener, None, router, limits, shutdown.clone()));
+        assert_eq!(client().post(url).send().await.unwrap().status(), 303);
+        shutdown.request();
+        serving.await.unwrap();
+    }
+
+    /// Not a test by itself: the process that the test below gives a proxy to.
+    #[tokio::test]
+    #[ignore = "run as a child by the proxy test"]
+    async fn child() {
+        client().get("https://receiver.invalid/").send().await.unwrap_err();
+    }
+
+    #[test]
+    fn a_proxy_is_honoured() {
+        let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "client::tests::child", "--ignored"])
+            .env("HTTPS_PROXY", format!("http://{}", proxy.local_addr().unwrap()))
+            .env_remove("NO_PROXY")
+            .env_remove("no_proxy")
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut asked = String::new();
+        BufReader::new(proxy.accept().unwrap().0).read_line(&mut asked).unwrap();
+        assert_eq!(asked, "CONNECT receiver.invalid:443 HTTP/1.1\r\n");
+        assert!(child.wait().unwrap().success());
+    }
+}

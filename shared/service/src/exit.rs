@@ -129,4 +129,13 @@ mod tests {
         mistakes.add("a", "must be given");
         assert_eq!(Failure::from(mistakes).code, super::USAGE);
     }
+
+    #[test]
+    fn the_exit_code_says_whose_fault_it_was() {
+        let run = |outcome: fn() -> Result<(), Failure>| super::main("test", |_| async move { outcome() });
+        assert_eq!(run(|| Ok(())), super::OK.into());
+        assert_eq!(run(|| Err(Failure::told())), super::FAILED.into());
+        assert_eq!(run(|| Err(io::Error::other("no").into())), super::FAILED.into());
+        assert_eq!(run(|| Err(Failure::usage("which?"))), super::USAGE.into());
+    }
 }
