@@ -3,6 +3,6 @@
 mod context;
 pub(crate) mod plain;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use context::{Context, Subject};

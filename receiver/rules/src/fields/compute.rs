@@ -39,6 +39,7 @@ fn audited<'a>(source: Source, arg: &'a Arg, event: &Event<'a>) -> Option<Value<
     let spec = |key| at(Top::RequestObject, &["spec", key]);
     let some_text = |text: &'static str| Some(Value::text(text.as_bytes()));
     match source {
+        Source::True => some_text("true"),
         Source::At(top, path) => Some(Value::text(text(at(top, path)?))),
         Source::Elements(top, path) => elements(at(top, path)?),
         Source::Single(top, path) => Value::list([text(at(top, path)?)]),

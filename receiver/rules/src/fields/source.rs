@@ -31,6 +31,8 @@ pub(crate) enum Source {
     /// The event's time as text of digits.
     NanosecondText,
 
+    /// Always `true`.
+    True,
     /// The text of the value there.
     At(Top, Path),
     /// The texts of the elements of the array there.

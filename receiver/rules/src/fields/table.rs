@@ -274,11 +274,8 @@ const BINDINGS: &[Field] = &[
         "name of the role that is bound",
         Source::At(Top::RequestObject, &["roleRef", "name"]),
     ),
-    Field {
-        argument: Key,
-        ..text("ka.req.binding.subject.has_name", "", "always `true`", Source::Constant("true"))
-    }
-    .quirk("it is `true` for every event", "ka.req.binding.subjects.user_names intersects (...)"),
+    Field { argument: Key, ..text("ka.req.binding.subject.has_name", "", "always `true`", Source::True) }
+        .quirk("it is `true` for every event", "ka.req.binding.subjects.user_names intersects (...)"),
     list(
         "ka.req.role.rules",
         "requestObject.rules[]",
