@@ -1,0 +1,158 @@
+//! Owning a unit: taking it over, committing, letting go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::{CheckpointStore, Document, Expected, SCHEMA, StoreFailed, Version};
+
+/// A document that has not changed for this long has no owner any more.
+const EXPIRY: Duration = Duration::from_secs(30);
+/// How often a waiting process looks.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// A unit's checkpoint in the hands of its owner.
+#[derive(Debug)]
+pub struct Lease {
+    store: Arc<dyn CheckpointStore>,
+    document: Document,
+    version: Version,
+    /// A write whose answer was lost: it may have happened.
+    unsettled: Option<Document>,
+}
+
+/// Why a position could not be committed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitFailed {
+    /// Another process owns the unit now; this one must stop reading it.
+    #[error("unit `{unit}` was taken over by `{owner}`")]
+    Deposed {
+        /// The unit.
+        unit: String,
+        /// Its owner.
+        owner: String,
+    },
+    /// It is not known to be stored; worth another try.
+    #[error(transparent)]
+    Store(#[from] StoreFailed),
+}
+
+impl Lease {
+    /// Waits until the unit is free and takes it. `owner` must differ between processes, also of one host.
+    ///
+    /// # Errors
+    /// What the store says, except that somebody else has it.
+    pub async fn acquire(
+        store: Arc<dyn CheckpointStore>,
+        unit: &str,
+        owner: &str,
+    ) -> Result<Self, StoreFailed> {
+        let mut watched: Option<(Version, Instant)> = None;
+        loop {
+            match Self::try_acquire(&store, unit, owner, &mut watched).await {
+                Ok(Some(lease)) => return Ok(lease),
+                Ok(None) | Err(StoreFailed::Conflict(_)) => {}
+                Err(StoreFailed::InUse(place)) => tracing::info!(unit, place, "waiting for another process"),
+                Err(failed) => return Err(failed),
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn try_acquire(
+        store: &Arc<dyn CheckpointStore>,
+        unit: &str,
+        owner: &str,
+        watched: &mut Option<(Version, Instant)>,
+    ) -> Result<Option<Self>, StoreFailed> {
+        let alone = store.hold(unit).await?;
+        let (found, expected) = match store.load(unit).await? {
+            Some((document, version)) => (Some(document), Expected::Version(version)),
+            None => (None, Expected::Absent),
+        };
+        if let (Some(document), Expected::Version(version), false) = (&found, &expected, alone) {
+            let since = match watched {
+                Some((seen, since)) if seen == version => *since,
+                _ => watched.insert((version.clone(), Instant::now())).1,
+            };
+            let free = document.owner.is_empty() || document.owner == owner || since.elapsed() >= EXPIRY;
+            if !free {
+                return Ok(None);
+            }
+        }
+        let document = Document {
+            schema: SCHEMA,
+            unit: unit.to_owned(),
+            owner: owner.to_owned(),
+            beat: found.as_ref().map_or(0, |document| document.beat.wrapping_add(1)),
+            position: found.map_or(Value::Null, |document| document.position),
+        };
+        let version = store.store(&document, expected).await?;
+        Ok(Some(Self { store: Arc::clone(store), document, version, unsettled: None }))
+    }
+
+    /// The committed position, `None` before the first commit.
+    pub fn position(&self) -> Option<&Value> {
+        Some(&self.document.position).filter(|position| !position.is_null())
+    }
+
+    /// Stores `position`, or the present one again to keep the lease. After [`CommitFailed::Store`] it is not known
+    /// whether it was stored; the next commit finds out first.
+    ///
+    /// # Errors
+    /// [`CommitFailed`].
+    pub async fn commit(&mut self, position: Option<Value>) -> Result<(), CommitFailed> {
+        self.settle().await?;
+        let document = Document {
+            beat: self.document.beat.wrapping_add(1),
+            position: position.unwrap_or_else(|| self.document.position.clone()),
+            ..self.document.clone()
+        };
+        self.write(document).await
+    }
+
+    /// Lets go, so that a successor need not wait.
+    ///
+    /// # Errors
+    /// [`CommitFailed`].
+    pub async fn release(mut self) -> Result<(), CommitFailed> {
+        self.settle().await?;
+        let beat = self.document.beat.wrapping_add(1);
+        self.write(Document { beat, owner: String::new(), ..self.document.clone() }).await
+    }
+
+    async fn write(&mut self, document: Document) -> Result<(), CommitFailed> {
+        self.unsettled = Some(document.clone());
+        match self.store.store(&document, Expected::Version(self.version.clone())).await {
+            Ok(version) => {
+                self.took(document, version);
+                Ok(())
+            }
+            Err(StoreFailed::Conflict(_)) => self.settle().await,
+            Err(failed) => Err(failed.into()),
+        }
+    }
+
+    /// Finds out what became of a write without an answer by reading back.
+    async fn settle(&mut self) -> Result<(), CommitFailed> {
+        let Some(written) = self.unsettled.clone() else { return Ok(()) };
+        let unit = &self.document.unit;
+        match self.store.load(unit).await? {
+            Some((found, version)) if found == written => self.took(written, version),
+            Some((found, version)) if found == self.document && version == self.version => self.unsettled = None,
+            found => {
+                let owner = found.map(|(document, _)| document.owner).unwrap_or_default();
+                return Err(CommitFailed::Deposed { unit: unit.clone(), owner });
+            }
+        }
+        Ok(())
+    }
+
+    fn took(&mut self, document: Document, version: Version) {
+        self.document = document;
+        self.version = version;
+        self.unsettled = None;
+    }
+}

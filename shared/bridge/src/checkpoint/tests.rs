@@ -1,0 +1,161 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn document(unit: &str, beat: u64) -> Document {
+    Document { schema: SCHEMA, unit: unit.into(), owner: "me".into(), beat, position: json!({"at": beat}) }
+}
+
+#[tokio::test]
+async fn a_file_is_swapped_only_for_the_version_that_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileStore::new(folder.path().join("made/by/need"));
+    assert!(store.load("a").await.unwrap().is_none());
+    let first = store.store(&document("a", 1), Expected::Absent).await.unwrap();
+    let second = store.store(&document("a", 2), Expected::Version(first.clone())).await.unwrap();
+    let late = store.store(&document("a", 3), Expected::Version(first)).await;
+    assert!(matches!(late, Err(StoreFailed::Conflict(_))), "{late:?}");
+    assert_eq!(store.load("a").await.unwrap(), Some((document("a", 2), second)));
+    assert!(store.load("b").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn one_process_holds_a_file_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (FileStore::new(folder.path()), FileStore::new(folder.path()));
+    assert!(first.hold("a").await.unwrap());
+    assert!(matches!(second.hold("a").await, Err(StoreFailed::InUse(_))));
+    assert!(second.hold("b").await.unwrap());
+    drop(first);
+    assert!(second.hold("a").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_gone_or_unreadable_is_an_error_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileStore::new(folder.path());
+    store.store(&document("a", 1), Expected::Absent).await.unwrap();
+    let path = folder.path().join(format!("{}.json", slug("a")));
+    for content in ["{\"schema\":1,\"unit\":\"a\"", "{}", r#"{"schema":9,"unit":"a","owner":"","beat":1,"position":null}"#] {
+        std::fs::write(&path, content).unwrap();
+        let failed = store.load("a").await.unwrap_err();
+        assert!(matches!(failed, StoreFailed::Unreadable { .. }) && failed.to_string().contains("checkpoint set"));
+    }
+    std::fs::remove_file(&path).unwrap();
+    let failed = store.load("a").await.unwrap_err();
+    assert!(matches!(failed, StoreFailed::Gone(_)) && failed.to_string().contains("checkpoint set"));
+    store.store(&document("a", 5), Expected::Anything).await.unwrap();
+    assert_eq!(store.load("a").await.unwrap().unwrap().0, document("a", 5));
+}
+
+#[test]
+fn slugs_are_plain_and_differ() {
+    let slug = super::slug("cloudwatch:eu-central-1:/aws/eks/Prod/cluster");
+    assert!(slug.starts_with("cloudwatch-eu-central-1-aws-eks-prod-cluster-"), "{slug}");
+    assert_ne!(super::slug("a/b"), super::slug("a-b"));
+    assert!(super::slug(&"x".repeat(500)).len() < 100);
+}
+
+/// A store in memory, compare-and-swap only, whose answers can be lost.
+#[derive(Debug, Default)]
+struct Remote {
+    held: Mutex<Option<(Document, u64)>>,
+    lose_before: AtomicU32,
+    lose_after: AtomicU32,
+}
+
+impl Remote {
+    fn lost(counter: &AtomicU32) -> Result<(), StoreFailed> {
+        match counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+            Ok(_) => Err(StoreFailed::Unavailable { place: "remote".into(), what: "written", reason: "lost".into() }),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl CheckpointStore for Remote {
+    fn hold<'a>(&'a self, _: &'a str) -> Pending<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn load<'a>(&'a self, _: &'a str) -> Pending<'a, Option<(Document, Version)>> {
+        let held = self.held.lock().unwrap().clone();
+        Box::pin(async { Ok(held.map(|(document, version)| (document, Version(version.to_string())))) })
+    }
+
+    fn store<'a>(&'a self, document: &'a Document, expected: Expected) -> Pending<'a, Version> {
+        let answer = (|| {
+            Self::lost(&self.lose_before)?;
+            let mut held = self.held.lock().unwrap();
+            let version = held.as_ref().map(|(_, version)| *version);
+            let fits = match &expected {
+                Expected::Anything => true,
+                Expected::Absent => version.is_none(),
+                Expected::Version(expected) => version.is_some_and(|version| version.to_string() == expected.0),
+            };
+            if !fits {
+                return Err(StoreFailed::Conflict("remote".into()));
+            }
+            let version = version.unwrap_or(0) + 1;
+            *held = Some((document.clone(), version));
+            drop(held);
+            Self::lost(&self.lose_after)?;
+            Ok(Version(version.to_string()))
+        })();
+        Box::pin(async { answer })
+    }
+}
+
+fn position(store: &Remote) -> Value {
+    store.held.lock().unwrap().as_ref().unwrap().0.position.clone()
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_settled_by_reading_back() {
+    let store = Arc::new(Remote::default());
+    let mut lease = Lease::acquire(store.clone(), "a", "me").await.unwrap();
+    assert_eq!(lease.position(), None);
+    for lose in [&store.lose_before, &store.lose_after] {
+        lose.store(1, Ordering::SeqCst);
+        assert!(matches!(lease.commit(Some(json!(1))).await, Err(CommitFailed::Store(_))));
+        lease.commit(Some(json!(2))).await.unwrap();
+        assert_eq!((position(&store), lease.position()), (json!(2), Some(&json!(2))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_process_takes_over_when_nothing_changes_and_the_old_owner_learns_it() {
+    let store = Arc::new(Remote::default());
+    let mut first = Lease::acquire(store.clone(), "a", "first").await.unwrap();
+    first.commit(Some(json!(1))).await.unwrap();
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { Lease::acquire(store, "a", "second").await.unwrap() }
+    });
+    // While the owner renews, nobody takes over.
+    for _ in 0..20 {
+        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        first.commit(None).await.unwrap();
+    }
+    assert!(!waiting.is_finished());
+    let second = waiting.await.unwrap();
+    assert_eq!(second.position(), Some(&json!(1)));
+    match first.commit(Some(json!(2))).await {
+        Err(CommitFailed::Deposed { owner, .. }) => assert_eq!(owner, "second"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(position(&store), json!(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_released_unit_is_free_at_once() {
+    let store = Arc::new(Remote::default());
+    let first = Lease::acquire(store.clone(), "a", "first").await.unwrap();
+    first.release().await.unwrap();
+    let before = tokio::time::Instant::now();
+    let _second = Lease::acquire(store, "a", "second").await.unwrap();
+    assert_eq!(before.elapsed(), std::time::Duration::ZERO);
+}

@@ -1,0 +1,81 @@
+//! The table of ages.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::time::Span;
+
+/// The ages of the sweeps, youngest first, each once; at least one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ages(Vec<Duration>);
+
+/// A table of ages that can't be used.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum WrongAges {
+    /// Nothing would be read.
+    #[error("a table of sweeps needs at least one age, such as `5s,1m,10m,1h`")]
+    Empty,
+    /// One of them is no span of time.
+    #[error("sweeps: {0}")]
+    Span(#[from] crate::time::NoSpan),
+}
+
+impl Ages {
+    /// From any list: sorted, without repetitions.
+    pub fn new(mut ages: Vec<Duration>) -> Result<Self, WrongAges> {
+        ages.sort_unstable();
+        ages.dedup();
+        if ages.is_empty() { Err(WrongAges::Empty) } else { Ok(Self(ages)) }
+    }
+
+    /// The ages, youngest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Duration> + ExactSizeIterator + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The age up to which lateness is covered.
+    pub fn oldest(&self) -> Duration {
+        self.0.last().copied().unwrap_or_default()
+    }
+
+    /// This table with a sweep that reads up to the present.
+    pub fn with_present(&self) -> Self {
+        let mut ages = self.0.clone();
+        if ages.first() != Some(&Duration::ZERO) {
+            ages.insert(0, Duration::ZERO);
+        }
+        Self(ages)
+    }
+}
+
+impl Default for Ages {
+    fn default() -> Self {
+        Self([5, 60, 600, 3600].map(Duration::from_secs).to_vec())
+    }
+}
+
+impl FromStr for Ages {
+    type Err = WrongAges;
+
+    /// Reads `5s,1m,10m,1h`.
+    fn from_str(text: &str) -> Result<Self, WrongAges> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        Self::new(parts.map(|part| part.parse::<Span>().map(|span| span.0)).collect::<Result<_, _>>()?)
+    }
+}
+
+impl fmt::Display for Ages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ages: Vec<String> = self.iter().map(|age| Span(age).to_string()).collect();
+        f.write_str(&ages.join(","))
+    }
+}
+
+impl<'de> Deserialize<'de> for Ages {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
