@@ -65,7 +65,9 @@ pub enum StoreFailed {
     #[error("checkpoint `{0}` is in use by a running bridge")]
     InUse(String),
     /// A document that can't be understood.
-    #[error("checkpoint `{place}` cannot be read: {reason}; restore it, or give its unit a position with `checkpoint set`")]
+    #[error(
+        "checkpoint `{place}` cannot be read: {reason}; restore it, or give its unit a position with `checkpoint set`"
+    )]
     Unreadable {
         /// Where it is.
         place: String,
@@ -73,7 +75,9 @@ pub enum StoreFailed {
         reason: String,
     },
     /// There was one, and now there is none.
-    #[error("checkpoint `{0}` is gone although its unit has run before; restore it, or give the unit a position with `checkpoint set`")]
+    #[error(
+        "checkpoint `{0}` is gone although its unit has run before; restore it, or give the unit a position with `checkpoint set`"
+    )]
     Gone(String),
     /// The store does not work. The write may have happened or not.
     #[error("checkpoint `{place}` cannot be {what}: {reason}")]
@@ -123,7 +127,9 @@ pub struct UnknownStore(String);
 /// [`UnknownStore`] when there is no such kind.
 pub fn open(address: &str) -> Result<Arc<dyn CheckpointStore>, UnknownStore> {
     match address.split_once(':') {
-        Some(("file", path)) if !path.is_empty() => Ok(Arc::new(FileStore::new(path.trim_start_matches("//")))),
+        Some(("file", path)) if !path.is_empty() => {
+            Ok(Arc::new(FileStore::new(path.trim_start_matches("//"))))
+        }
         _ => Err(UnknownStore(address.to_owned())),
     }
 }

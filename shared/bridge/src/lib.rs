@@ -1,11 +1,12 @@
-//! audit-bridge
-#![allow(missing_docs)]
+#![doc = include_str!("../README.md")]
 
+pub mod check;
+pub mod checkpoint;
+pub mod deliver;
+pub mod metrics;
+mod record;
 pub mod sweep;
 pub mod time;
+pub mod unit;
 
-/// A position that may be committed.
-pub trait Position: Sized {
-    /// Whether this is `earlier` or further on.
-    fn follows(&self, earlier: &Self) -> bool;
-}
+pub use record::{Batch, Convert, Converted, Position, Record, Source};

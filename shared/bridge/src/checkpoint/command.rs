@@ -69,7 +69,12 @@ pub async fn run(
             let position = position(text).map_err(Failed::Position)?;
             store.hold(unit).await?;
             // A document that can't be read is what this command mends.
-            let beat = store.load(unit).await.ok().flatten().map_or(0, |(document, _)| document.beat.wrapping_add(1));
+            let beat = store
+                .load(unit)
+                .await
+                .ok()
+                .flatten()
+                .map_or(0, |(document, _)| document.beat.wrapping_add(1));
             let document =
                 Document { schema: SCHEMA, unit: unit.clone(), owner: String::new(), beat, position };
             store.store(&document, Expected::Anything).await?;

@@ -141,7 +141,9 @@ impl Lease {
         let unit = &self.document.unit;
         match self.store.load(unit).await? {
             Some((found, version)) if found == written => self.took(written, version),
-            Some((found, version)) if found == self.document && version == self.version => self.unsettled = None,
+            Some((found, version)) if found == self.document && version == self.version => {
+                self.unsettled = None
+            }
             found => {
                 let owner = found.map(|(document, _)| document.owner).unwrap_or_default();
                 return Err(CommitFailed::Deposed { unit: unit.clone(), owner });

@@ -39,10 +39,16 @@ async fn a_checkpoint_that_is_gone_or_unreadable_is_an_error_that_says_what_to_d
     let store = FileStore::new(folder.path());
     store.store(&document("a", 1), Expected::Absent).await.unwrap();
     let path = folder.path().join(format!("{}.json", slug("a")));
-    for content in ["{\"schema\":1,\"unit\":\"a\"", "{}", r#"{"schema":9,"unit":"a","owner":"","beat":1,"position":null}"#] {
+    for content in [
+        "{\"schema\":1,\"unit\":\"a\"",
+        "{}",
+        r#"{"schema":9,"unit":"a","owner":"","beat":1,"position":null}"#,
+    ] {
         std::fs::write(&path, content).unwrap();
         let failed = store.load("a").await.unwrap_err();
-        assert!(matches!(failed, StoreFailed::Unreadable { .. }) && failed.to_string().contains("checkpoint set"));
+        assert!(
+            matches!(failed, StoreFailed::Unreadable { .. }) && failed.to_string().contains("checkpoint set")
+        );
     }
     std::fs::remove_file(&path).unwrap();
     let failed = store.load("a").await.unwrap_err();
@@ -70,7 +76,11 @@ struct Remote {
 impl Remote {
     fn lost(counter: &AtomicU32) -> Result<(), StoreFailed> {
         match counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
-            Ok(_) => Err(StoreFailed::Unavailable { place: "remote".into(), what: "written", reason: "lost".into() }),
+            Ok(_) => Err(StoreFailed::Unavailable {
+                place: "remote".into(),
+                what: "written",
+                reason: "lost".into(),
+            }),
             Err(_) => Ok(()),
         }
     }
@@ -94,7 +104,9 @@ impl CheckpointStore for Remote {
             let fits = match &expected {
                 Expected::Anything => true,
                 Expected::Absent => version.is_none(),
-                Expected::Version(expected) => version.is_some_and(|version| version.to_string() == expected.0),
+                Expected::Version(expected) => {
+                    version.is_some_and(|version| version.to_string() == expected.0)
+                }
             };
             if !fits {
                 return Err(StoreFailed::Conflict("remote".into()));

@@ -4,9 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
-
-use crate::time::Span;
+use audit_service::config::Span;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The ages of the sweeps, youngest first, each once; at least one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,8 +18,8 @@ pub enum WrongAges {
     #[error("a table of sweeps needs at least one age, such as `5s,1m,10m,1h`")]
     Empty,
     /// One of them is no span of time.
-    #[error("sweeps: {0}")]
-    Span(#[from] crate::time::NoSpan),
+    #[error("{0}")]
+    Span(String),
 }
 
 impl Ages {
@@ -63,7 +62,7 @@ impl FromStr for Ages {
     /// Reads `5s,1m,10m,1h`.
     fn from_str(text: &str) -> Result<Self, WrongAges> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        Self::new(parts.map(|part| part.parse::<Span>().map(|span| span.0)).collect::<Result<_, _>>()?)
+        Self::new(parts.map(age).collect::<Result<_, _>>()?)
     }
 }
 
@@ -71,6 +70,16 @@ impl fmt::Display for Ages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ages: Vec<String> = self.iter().map(|age| Span(age).to_string()).collect();
         f.write_str(&ages.join(","))
+    }
+}
+
+fn age(text: &str) -> Result<Duration, WrongAges> {
+    text.parse::<Span>().map(|span| span.0).map_err(|reason| WrongAges::Span(format!("`{text}`: {reason}")))
+}
+
+impl Serialize for Ages {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

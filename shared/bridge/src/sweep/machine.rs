@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use audit_service::config::Span;
+
 use super::{Ages, Covered, Marks, RecordId, Seen};
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 /// A slice that fills more pages than this is cut, so that little is sent again after a crash.
 const CUT_AFTER_PAGES: u32 = 32;

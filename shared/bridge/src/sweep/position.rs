@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use audit_service::config::Span;
 use serde::{Deserialize, Serialize};
 
 use super::Ages;
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 /// The committed position of a time-indexed log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -39,10 +39,17 @@ struct Log {
 }
 
 impl Log {
-    fn read(&self, request: &Request, now: i64, tape: &mut Tape) -> Option<(Vec<Found<usize>>, Option<String>)> {
+    fn read(
+        &self,
+        request: &Request,
+        now: i64,
+        tape: &mut Tape,
+    ) -> Option<(Vec<Found<usize>>, Option<String>)> {
         let after: Option<(i64, usize)> = match &request.token {
             Some(_) if tape.once_in(12) => return None,
-            Some(token) => token.split_once('/').map(|(time, index)| (time.parse().unwrap(), index.parse().unwrap())),
+            Some(token) => {
+                token.split_once('/').map(|(time, index)| (time.parse().unwrap(), index.parse().unwrap()))
+            }
             None => None,
         };
         let last = request.to.as_millis() - i64::from(!self.counts_end_in);
@@ -50,7 +57,9 @@ impl Log {
             .entries
             .iter()
             .enumerate()
-            .filter(|(_, entry)| entry.readable_at <= now && (request.from.as_millis()..=last).contains(&entry.time))
+            .filter(|(_, entry)| {
+                entry.readable_at <= now && (request.from.as_millis()..=last).contains(&entry.time)
+            })
             .map(|(index, entry)| (entry.time, index))
             .filter(|key| after.is_none_or(|after| *key > after))
             .collect();
@@ -139,7 +148,8 @@ impl World {
 
     fn read(&mut self, request: &Request) {
         let asked = self.monotonic();
-        let answer = if self.tape.once_in(16) { None } else { self.log.read(request, self.now, &mut self.tape) };
+        let answer =
+            if self.tape.once_in(16) { None } else { self.log.read(request, self.now, &mut self.tape) };
         self.now += i64::from(self.tape.below(4)) * 200;
         self.clock.observe(self.monotonic(), Time::from_millis(self.now - self.now % 1000));
         match answer {
@@ -193,7 +203,8 @@ impl World {
 
 fn entries(lateness_below: i64) -> impl Strategy<Value = Vec<Entry>> {
     // Few different times, so that many are equal; some behind the start, some of a busy minute.
-    let time = prop_oneof![0..20_i64 * MINUTE, (0..8_i64).prop_map(|minute| minute * MINUTE), 100_000..100_050_i64];
+    let time =
+        prop_oneof![0..20_i64 * MINUTE, (0..8_i64).prop_map(|minute| minute * MINUTE), 100_000..100_050_i64];
     let lateness = prop_oneof![4 => 0..3000_i64, 1 => 0..lateness_below];
     let entry = (time, lateness)
         .prop_map(|(time, late)| Entry { time: START + time, readable_at: START + time + late });
@@ -358,7 +369,8 @@ fn what_an_older_sweep_finds_is_counted_as_late() {
         let _ = machine.page::<u64>(&request, at(60_000), Vec::new(), None);
         request = read(&mut machine, at(60_000));
     }
-    let emitted = machine.page(&request, at(60_000), vec![found(at(-30_000), 1), found(at(-20_000), 2)], None);
+    let emitted =
+        machine.page(&request, at(60_000), vec![found(at(-30_000), 1), found(at(-20_000), 2)], None);
     assert_eq!(emitted.records, [2]);
     assert_eq!(emitted.tally, Tally { late: 1, repeated: 1 });
 }
@@ -399,14 +411,8 @@ fn copies_are_spared_only_where_a_sweep_had_read_and_ingestion_was_long_before()
     let mut marks = Marks::starting(&ages, at(-60 * MINUTE));
     marks.at = at(0);
     marks.sweeps[0].to = at(-5000);
-    let start = Start {
-        ages,
-        poll: Duration::from_secs(5),
-        marks,
-        remember: 1000,
-        until: None,
-        spare_copies: true,
-    };
+    let start =
+        Start { ages, poll: Duration::from_secs(5), marks, remember: 1000, until: None, spare_copies: true };
     let mut machine = Machine::new(start);
     let mut request = read(&mut machine, at(20 * MINUTE));
     while request.age != Duration::from_secs(3600) {
