@@ -2,19 +2,25 @@
 pub mod alert;
 pub mod ast;
 pub mod check;
+pub mod diagnostic;
+mod document;
 pub mod engine;
 pub mod eval;
 pub mod fields;
 pub mod format;
+pub mod load;
 mod matching;
 pub mod parse;
 mod print;
 mod priority;
 mod rule;
+pub mod select;
 mod transform;
 pub mod value;
 
+pub use diagnostic::{Code, Diagnostic, Severity};
 pub use engine::{Engine, Matching};
 pub use eval::{Context, Subject};
+pub use load::{Loaded, Options, SourceFile, load};
 pub use priority::{Priority, UnknownPriority};
-pub use rule::{Place, Rule, RuleSet};
+pub use rule::{ExtraField, Place, Rule, RuleSet};

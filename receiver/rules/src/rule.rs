@@ -23,10 +23,23 @@ pub struct Rule {
     pub condition: check::Condition,
     /// What its alerts say.
     pub output: format::Output,
+    /// Output fields that a configuration adds.
+    pub extra_fields: Vec<ExtraField>,
     /// Names of the exceptions' fields, as written.
     pub exception_fields: BTreeSet<String>,
     /// Where it was first defined.
     pub place: Place,
+}
+
+/// An output field that a configuration adds to a rule.
+#[derive(Clone, Debug)]
+pub struct ExtraField {
+    /// Its name in the alert.
+    pub name: String,
+    /// Whether it is the value of one field, of its own type, and not a text.
+    pub is_raw: bool,
+    /// What it holds.
+    pub template: format::Output,
 }
 
 /// A line of a file.

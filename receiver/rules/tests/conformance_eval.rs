@@ -57,6 +57,7 @@ fn rule(condition: check::Condition, output: format::Output) -> Rule {
         enabled: true,
         condition,
         output,
+        extra_fields: Vec::new(),
         exception_fields: Default::default(),
         place: Place { file: String::new(), line: 1 },
     }

@@ -14,6 +14,7 @@ fn rendered(output: &str, options: &Options) -> String {
         enabled: true,
         condition: check::condition(&parse::condition("ka.verb exists").unwrap()).unwrap(),
         output: format::Output::parse(output).unwrap(),
+        extra_fields: Vec::new(),
         exception_fields: Default::default(),
         place: Place { file: String::new(), line: 1 },
     };

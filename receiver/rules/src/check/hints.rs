@@ -87,7 +87,8 @@ fn one(check: &ast::Check, hints: &mut Vec<Hint>) {
         if let Some(message) = looks_like_an_expression(value) {
             hint(&value.span, HintKind::Compile, message);
         }
-        if operator == Ok(Op::Regex) && plain_inside(&value.text) {
+        // Falco says nothing of the members of a list.
+        if matches!(check.test, Test::Compare(Op::Regex, _)) && plain_inside(&value.text) {
             let message = format!(
                 "`{}` needs no regular expression: `=`, `startswith`, `endswith` or `contains` do",
                 value.text

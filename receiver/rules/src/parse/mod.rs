@@ -12,7 +12,7 @@ mod tests;
 
 use crate::ast::{Expr, Operand};
 use grammar::Parser;
-pub(crate) use lexer::{bare_len, field_arg_len};
+pub(crate) use lexer::{bare_len, field_arg_len, identifier_len};
 
 /// Productions inside one another; a parenthesis costs five.
 const MAX_DEPTH: usize = 1000;
