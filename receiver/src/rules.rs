@@ -1,14 +1,86 @@
 //! The rules in use, and the alerts that they raise.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use audit_event::{Event, Field};
-use audit_rules::{Context, Engine, Matching, Rule, RuleSet, alert};
+use audit_rules::{Context, Engine, Loaded, Matching, Options, Rule, SourceFile, alert, diagnostic, select};
 use serde_json::Value as Json;
 
 use crate::evaluate::{Located, nanoseconds};
 use crate::identity;
 use crate::store::Alert;
+
+/// The rules that are used when none are given.
+const BUILT_IN: (&str, &str) = ("built-in.yaml", include_str!("../rules/builtin/k8s-audit.yaml"));
+
+/// Why there are no rules.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// A path that can't be read.
+    #[error("can't read the rules `{path}`: {cause}")]
+    Unread {
+        /// File or folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Paths without a rules file.
+    #[error("no rules file in {0}: rules files are named `*.yaml` or `*.yml`")]
+    NoFile(String),
+    /// Files with errors.
+    #[error("the rules don't load\n{0}")]
+    Faulty(String),
+}
+
+/// Reads rules files in the order given; the built-in rules when there are none. A folder stands for its files, not those
+/// in folders below, in the order of their names. Only files named `*.yaml` or `*.yml` count, as in Falco.
+///
+/// # Errors
+/// When a path can't be read, or none of them is or has a rules file.
+pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Unusable> {
+    if paths.is_empty() {
+        let (name, text) = BUILT_IN;
+        return Ok(vec![SourceFile { name: name.to_owned(), text: text.to_owned() }]);
+    }
+    let mut files = Vec::new();
+    for path in paths {
+        let unread = |cause| Unusable::Unread { path: path.clone(), cause };
+        for file in rules_files(path).map_err(unread)? {
+            let text = std::fs::read(&file).map_err(unread)?;
+            let text = String::from_utf8_lossy(&text).into_owned();
+            files.push(SourceFile { name: file.display().to_string(), text });
+        }
+    }
+    if files.is_empty() {
+        let paths: Vec<_> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        return Err(Unusable::NoFile(paths.join(", ")));
+    }
+    Ok(files)
+}
+
+fn rules_files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    if path.metadata()?.is_dir() {
+        for entry in path.read_dir()? {
+            let file = entry?.path();
+            if file.is_file() {
+                files.push(file);
+            }
+        }
+        files.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+    } else {
+        files.push(path.to_owned());
+    }
+    files.retain(|file| {
+        let counts = select::is_rules_file(&file.to_string_lossy());
+        if !counts {
+            tracing::warn!(file = %file.display(), "not named `*.yaml` or `*.yml`, so no rules file: passed over");
+        }
+        counts
+    });
+    Ok(files)
+}
 
 /// Rules ready to be held against events.
 #[derive(Debug)]
@@ -17,10 +89,24 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Loads files and folders, the built-in rules when there are none.
-    pub fn load(paths: &[PathBuf], matching: Matching) -> Result<Self, std::io::Error> {
-        let _ = paths;
-        Ok(Self { engine: Engine::new(RuleSet::default(), matching) })
+    /// Loads files and folders as [`read`] does. Warnings are logged.
+    ///
+    /// # Errors
+    /// When there are no files, or one has an error.
+    pub fn load(paths: &[PathBuf], matching: Matching) -> Result<Self, Unusable> {
+        let loaded = audit_rules::load(&read(paths)?, &Options::default());
+        Self::of(loaded, matching)
+    }
+
+    /// The rules that were loaded.
+    ///
+    /// # Errors
+    /// When there was an error in loading.
+    pub fn of(loaded: Loaded, matching: Matching) -> Result<Self, Unusable> {
+        let Some(rules) = loaded.rules else {
+            return Err(Unusable::Faulty(diagnostic::text(&loaded).trim_end().to_owned()));
+        };
+        Ok(Self { engine: Engine::new(rules, matching) })
     }
 
     /// All of them, in the order in which they are tried.
@@ -57,3 +143,6 @@ impl Rules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

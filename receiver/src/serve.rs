@@ -94,7 +94,8 @@ async fn follow(store: Store, condition: Condition) {
     }
 }
 
-fn hostname() -> String {
+/// The name that alerts give as that of the machine.
+pub(crate) fn hostname() -> String {
     std::env::var("FALCO_HOSTNAME")
         .ok()
         .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
