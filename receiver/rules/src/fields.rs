@@ -9,6 +9,7 @@ mod cluster;
 mod compute;
 mod containers;
 mod json;
+mod providers;
 mod source;
 mod table;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod uri;
 
 pub(crate) use clock::{Clock, nanoseconds, utc};
 pub(crate) use json::Pointer;
+pub use providers::{Carried, Provider, UnknownProvider};
 pub(crate) use source::Source;
 
 use crate::eval::Subject;
