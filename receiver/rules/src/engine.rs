@@ -2,18 +2,9 @@
 
 use audit_event::Event;
 
-use crate::eval::{Context, Subject, plain};
+use crate::eval::fast::Plan;
+use crate::eval::{Context, Matching, Subject, plain};
 use crate::{Priority, Rule, RuleSet};
-
-/// How many rules may match one event.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Matching {
-    /// The first one that matches, in the order of the set.
-    #[default]
-    First,
-    /// All that match.
-    All,
-}
 
 /// Rules ready to be evaluated. It holds no state of its own and may be shared.
 #[derive(Debug)]
@@ -22,6 +13,7 @@ pub struct Engine {
     /// Indexes of the rules that are tried, in order.
     tried: Vec<usize>,
     matching: Matching,
+    pub(crate) plan: Plan,
 }
 
 impl Engine {
@@ -34,8 +26,11 @@ impl Engine {
     pub fn with_threshold(rules: RuleSet, matching: Matching, least: Priority) -> Self {
         let RuleSet { rules, .. } = rules;
         let is_tried = |rule: &Rule| rule.enabled && rule.priority <= least;
-        let tried = rules.iter().enumerate().filter(|(_, rule)| is_tried(rule)).map(|(at, _)| at).collect();
-        Self { rules, tried, matching }
+        let tried: Vec<usize> =
+            rules.iter().enumerate().filter(|(_, rule)| is_tried(rule)).map(|(at, _)| at).collect();
+        let conditions = tried.iter().filter_map(|at| Some((*at, &rules.get(*at)?.condition)));
+        let plan = Plan::new(conditions);
+        Self { rules, tried, matching, plan }
     }
 
     /// All rules of the set, in its order, also those that are not tried.
@@ -55,6 +50,15 @@ impl Engine {
 
     /// Indexes of the rules that match an event, in the order of the set. Steps `context` on to this event.
     pub fn evaluate(&self, event: &Event<'_>, context: &mut Context) -> Vec<usize> {
+        context.next(event);
+        let mut memo = context.take_memo();
+        let matching = self.plan.matches(&Subject { event, context }, &mut memo, self.matching);
+        context.keep_memo(memo);
+        matching
+    }
+
+    /// The same, slowly: every rule by itself, as the language defines it. What [`Engine::evaluate`] is held against.
+    pub fn evaluate_by_definition(&self, event: &Event<'_>, context: &mut Context) -> Vec<usize> {
         context.next(event);
         let subject = Subject { event, context };
         let holds = |at: &usize| self.rule(*at).is_some_and(|rule| plain::holds(&rule.condition, &subject));

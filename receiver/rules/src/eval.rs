@@ -1,8 +1,19 @@
-//! Evaluation, plainly: a walk over the checked condition. This is the definition of what a condition means.
+//! Evaluation: [`plain`] defines what conditions mean, [`fast`] says the same sooner.
 
 mod context;
+pub(crate) mod fast;
 pub(crate) mod plain;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use context::{Context, Subject};
+
+/// How many rules may match one event.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Matching {
+    /// The first one that matches, in the order of the set.
+    #[default]
+    First,
+    /// All that match.
+    All,
+}

@@ -19,8 +19,8 @@ mod transform;
 pub mod value;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
-pub use engine::{Engine, Matching};
-pub use eval::{Context, Subject};
+pub use engine::Engine;
+pub use eval::{Context, Matching, Subject};
 pub use load::{Loaded, Options, SourceFile, load};
 pub use priority::{Priority, UnknownPriority};
 pub use rule::{ExtraField, Place, Rule, RuleSet};

@@ -3,6 +3,7 @@
 use audit_event::Event;
 use jiff::tz::{Offset, TimeZone};
 
+use super::fast::Memo;
 use crate::fields;
 
 /// What surrounds events: their running number, the time of the first one, the machine, its time zone. One per
@@ -13,12 +14,14 @@ pub struct Context {
     first: Option<u64>,
     hostname: String,
     zone: TimeZone,
+    memo: Memo,
 }
 
 impl Context {
     /// A context before the first event, in UTC.
     pub fn new(hostname: impl Into<String>) -> Self {
-        Self { number: 0, first: None, hostname: hostname.into(), zone: TimeZone::fixed(Offset::UTC) }
+        let zone = TimeZone::fixed(Offset::UTC);
+        Self { number: 0, first: None, hostname: hostname.into(), zone, memo: Memo::default() }
     }
 
     /// The same with local times in `zone`.
@@ -31,6 +34,16 @@ impl Context {
     pub fn next(&mut self, event: &Event<'_>) {
         self.number += 1;
         self.first.get_or_insert_with(|| fields::nanoseconds(event.stage_timestamp()));
+    }
+
+    /// What was learned about the last event, to be overwritten; given back by [`Context::keep_memo`].
+    pub(crate) fn take_memo(&mut self) -> Memo {
+        std::mem::take(&mut self.memo)
+    }
+
+    /// Keeps the memo's memory for the next event.
+    pub(crate) fn keep_memo(&mut self, memo: Memo) {
+        self.memo = memo;
     }
 
     /// How many events have come, the present one included.

@@ -57,7 +57,7 @@ impl Test {
 }
 
 /// Whether as many of the items hold as the modifier asks for; of no items never.
-fn enough<T>(modifier: Modifier, items: &[T], holds: impl Fn(&T) -> bool) -> bool {
+pub(crate) fn enough<T>(modifier: Modifier, items: &[T], holds: impl Fn(&T) -> bool) -> bool {
     let count = items.iter().filter(|item| holds(item)).count();
     match modifier {
         Modifier::AnyOf => count > 0,
