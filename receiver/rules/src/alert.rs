@@ -79,6 +79,13 @@ fn time_field(options: &Options) -> &'static str {
 fn output_fields(rule: &Rule, subject: &Subject<'_>, options: &Options) -> Json {
     let mut fields: BTreeMap<String, Json> =
         rule.output.fields().into_iter().map(|field| (field.to_string(), json(field, subject))).collect();
+    for extra in &rule.extra_fields {
+        let value = match extra.template.fields().first() {
+            Some(field) if extra.is_raw => json(field, subject),
+            _ => extra.template.message(subject).into(),
+        };
+        fields.insert(extra.name.clone(), value);
+    }
     fields
         .insert(time_field(options).to_owned(), fields::nanoseconds(subject.event.stage_timestamp()).into());
     fields.into_iter().collect()

@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 
 use audit_event::json::Raw;
 use audit_event::{Event, Item, split};
-use audit_rules::{
-    Context, Engine, Matching, Place, Priority, Rule, RuleSet, Subject, alert, check, format, parse,
-};
+use audit_rules::{Context, Engine, Matching, Options, SourceFile, alert, load};
 use serde_json::Value;
 
 fn folder() -> Option<PathBuf> {
@@ -47,30 +45,16 @@ fn usable(text: &str) -> Vec<Event<'_>> {
         .collect()
 }
 
-fn rule(condition: check::Condition, output: format::Output) -> Rule {
-    Rule {
-        name: "rule".into(),
-        desc: String::new(),
-        priority: Priority::Warning,
-        tags: Vec::new(),
-        source: "k8s_audit".into(),
-        enabled: true,
-        condition,
-        output,
-        extra_fields: Vec::new(),
-        exception_fields: Default::default(),
-        place: Place { file: String::new(), line: 1 },
-    }
-}
-
-/// Whether the condition holds for any event of the text; an error when it does not load.
-fn fires(condition: &str, event: &str) -> Result<bool, String> {
-    let expr = parse::condition(condition).map_err(|error| error.to_string())?;
-    let condition = check::condition(&expr).map_err(|error| error.to_string())?;
-    let output = format::Output::parse("x").expect("a plain text is a template");
-    let engine = Engine::new(RuleSet { rules: vec![rule(condition, output)] }, Matching::First);
-    let mut context = Context::new("host");
-    Ok(usable(event).iter().any(|event| !engine.evaluate(event, &mut context).is_empty()))
+/// An engine with one rule behind a prelude, or what is wrong with it.
+fn engine(prelude: &str, condition: &str, output: &str) -> Result<Engine, String> {
+    let [condition, output] = [condition, output].map(|text| Value::from(text).to_string());
+    let text = format!(
+        "{prelude}\n- rule: tested\n  desc: tested\n  condition: {condition}\n  output: {output}\n  priority: WARNING\n  \
+         source: k8s_audit\n"
+    );
+    let loaded = load(&[SourceFile { name: "rules.yaml".into(), text }], &Options::default());
+    let faults: Vec<_> = loaded.diagnostics().map(|fault| format!("{fault:?}")).collect();
+    loaded.rules.map(|rules| Engine::new(rules, Matching::First)).ok_or_else(|| faults.join("\n"))
 }
 
 fn report(of: usize, failures: &[String]) {
@@ -85,15 +69,18 @@ fn conditions_have_falcos_verdicts() {
     let cases = lines(&folder, "eval-cases.jsonl");
     let mut failures = Vec::new();
     for case in &cases {
-        if case.get("prelude").is_some() {
-            continue;
-        }
         let [id, condition, event] =
             ["id", "condition", "event"].map(|key| case[key].as_str().expect("a text"));
-        let verdict = fires(condition, &events[event]);
-        let refused_as_in_falco = case.get("min_engine").is_some() && verdict.is_err();
-        if !refused_as_in_falco && verdict != Ok(case["expect"] == true) {
-            failures.push(format!("{id}: {condition:?} on {event}: {verdict:?}, {}", case["note"]));
+        let verdicts = engine(case["prelude"].as_str().unwrap_or_default(), condition, "x").map(|engine| {
+            let (mut context, mut plain) = (Context::new("host"), Context::new("host"));
+            let usable = usable(&events[event]);
+            let fires = usable.iter().any(|event| !engine.evaluate(event, &mut context).is_empty());
+            (fires, usable.iter().any(|event| !engine.evaluate_by_definition(event, &mut plain).is_empty()))
+        });
+        let expected = case["expect"] == true;
+        let refused_as_in_falco = case.get("min_engine").is_some() && verdicts.is_err();
+        if !refused_as_in_falco && verdicts != Ok((expected, expected)) {
+            failures.push(format!("{id}: {condition:?} on {event}: {verdicts:?}, {}", case["note"]));
         }
     }
     report(cases.len(), &failures);
@@ -105,26 +92,25 @@ fn outputs_are_falcos() {
     let events = events(&folder);
     let cases = lines(&folder, "output-cases.jsonl");
     let mut failures = Vec::new();
-    let always = check::condition(&parse::condition("evt.num exists").expect("parses")).expect("is sound");
     for case in &cases {
         let [id, output, event] = ["id", "output", "event"].map(|key| case[key].as_str().expect("a text"));
-        let output = match format::Output::parse(output) {
-            Ok(output) => output,
+        let engine = match engine("", "evt.num exists", output) {
+            Ok(engine) => engine,
             Err(error) => {
                 failures.push(format!("{id}: {output}: {error}"));
                 continue;
             }
         };
-        let rule = rule(always.clone(), output);
         let usable = usable(&events[event]);
         let event = usable.first().expect("an event");
         let mut context = Context::new("host");
-        context.next(event);
-        let message = rule.output.message(&Subject { event, context: &context });
-        let options = alert::Options { iso8601: true, ..Default::default() };
-        let document = alert::render(&rule, event, &context, &options);
-        if message != case["expect_string"] || document["output_fields"] != case["output_fields"] {
-            failures.push(format!("{id}: {message:?} {}\n  want {case}", document["output_fields"]));
+        assert_eq!(engine.evaluate(event, &mut context), [0]);
+        let options = alert::Options { iso8601: true, message: true, ..Default::default() };
+        let document = alert::render(engine.rule(0).expect("the rule"), event, &context, &options);
+        if document["message"] != case["expect_string"] || document["output_fields"] != case["output_fields"]
+        {
+            failures
+                .push(format!("{id}: {} {}\n  want {case}", document["message"], document["output_fields"]));
         }
     }
     report(cases.len(), &failures);

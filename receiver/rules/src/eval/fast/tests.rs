@@ -17,6 +17,7 @@ fn engine(conditions: &[String], matching: Matching) -> Engine {
         enabled: true,
         condition: check::condition(&parse::condition(condition).unwrap()).unwrap(),
         output: format::Output::parse("x").unwrap(),
+        extra_fields: Vec::new(),
         exception_fields: Default::default(),
         place: Place { file: String::new(), line: 1 },
     };
