@@ -1,6 +1,12 @@
 //! Verdicts and outputs against vectors recorded from Falco. The folder is named by `KAB_FALCO_VECTORS`.
 
-#![allow(clippy::print_stderr, reason = "what was skipped must be seen")]
+#![allow(
+    clippy::print_stderr,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test, which says what it skipped"
+)]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,13 @@
 //! Alerts on a recording of a real cluster against those that Falco raised on it. The folder is named by
 //! `KAB_FALCO_RECORDING`; it holds `k8s_audit_rules.yaml`, `audit-log.jsonl` and `falco-alerts-{all,first}.jsonl`.
 
-#![allow(clippy::print_stderr, reason = "what was skipped must be seen")]
+#![allow(
+    clippy::print_stderr,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test, which says what it skipped"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
