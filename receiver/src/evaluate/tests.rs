@@ -1,1 +1,156 @@
+use audit_rules::{Matching, Options, SourceFile, load};
+use proptest::prelude::*;
 
+use super::*;
+
+const RULES: &str = r#"
+- rule: Create
+  desc: d
+  condition: ka.verb = create
+  output: "%ka.verb by %ka.user.name in %ka.cluster.name"
+  priority: WARNING
+  source: k8s_audit
+- rule: Anybody
+  desc: d
+  condition: ka.user.name exists
+  output: someone
+  priority: NOTICE
+  source: k8s_audit
+"#;
+
+fn evaluator(matching: Matching) -> Evaluator {
+    let file = SourceFile { name: "r.yaml".to_owned(), text: RULES.to_owned() };
+    Evaluator::new(Rules::of(load(&[file], &Options::default()), matching).unwrap(), "host".to_owned())
+}
+
+fn event(id: &str, verb: &str, rest: &str) -> String {
+    format!(
+        r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"{id}","stage":"ResponseComplete","verb":"{verb}","user":{{"username":"eve"}},"stageTimestamp":"2026-01-02T03:04:05Z"{rest}}}"#
+    )
+}
+
+fn outcome(matching: Matching, payload: &str, bound: Option<&str>) -> Outcome {
+    evaluator(matching).evaluate(payload, bound, 1000).unwrap()
+}
+
+fn document(alert: &Alert) -> serde_json::Value {
+    serde_json::from_str(&alert.document).unwrap()
+}
+
+#[test]
+fn a_bad_event_does_not_stop_the_good_ones() {
+    let list = format!(
+        r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{},{{"kind":"Event"}},{{"kind":"Pod"}},{}]}}"#,
+        event("1", "create", ""),
+        event("2", "get", ""),
+    );
+    let outcome = outcome(Matching::First, &list, None);
+    assert_eq!((outcome.received, outcome.evaluated, outcome.ignored), (4, 2, 1));
+    let (index, record) = &outcome.quarantined[0];
+    assert_eq!((*index, record.record.as_slice()), (1, &br#"{"kind":"Event"}"#[..]));
+    assert!(record.reason.contains("stageTimestamp"), "{}", record.reason);
+    let rules: Vec<_> = outcome.alerts.iter().map(|alert| alert.rule.as_str()).collect();
+    assert_eq!(rules, ["Create", "Anybody"]);
+}
+
+#[test]
+fn an_alert_is_falcos_document_and_says_which_event_raised_it() {
+    let payload = event("1", "create", r#","annotations":{"cluster_name":"prod","cluster_id":"arn"}"#);
+    let alerts = outcome(Matching::First, &payload, None).alerts;
+    let document = document(&alerts[0]);
+    for (key, value) in [
+        ("rule", "Create"),
+        ("priority", "Warning"),
+        ("source", "k8s_audit"),
+        ("hostname", "host"),
+        ("time", "2026-01-02T03:04:05.000000000Z"),
+        ("output", "03:04:05.000000000: Warning create by eve in prod"),
+        ("audit_id", "1"),
+        ("stage", "ResponseComplete"),
+        ("cluster", "prod"),
+        ("uuid", &alerts[0].id.to_string()),
+    ] {
+        assert_eq!(document[key], value, "{key}");
+    }
+    assert!(!alerts[0].document.contains('\n'));
+}
+
+#[test]
+fn the_event_decides_alone_when_the_first_match_counts_else_the_rule_too() {
+    let payload = event("1", "create", "");
+    let all = outcome(Matching::All, &payload, None).alerts;
+    assert_eq!(all.len(), 2);
+    assert_ne!(all[0].id, all[1].id);
+    let first = outcome(Matching::First, &payload, None).alerts;
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0].id, outcome(Matching::First, &payload, None).alerts[0].id);
+    assert_ne!(first[0].id, all[0].id);
+}
+
+#[test]
+fn requests_that_share_a_caller_chosen_id_are_two() {
+    let two =
+        [event("same", "create", r#","requestURI":"/a""#), event("same", "create", r#","requestURI":"/b""#)];
+    let alerts = outcome(Matching::First, &two.join("\n"), None).alerts;
+    assert_ne!(alerts[0].id, alerts[1].id);
+}
+
+#[test]
+fn a_bound_cluster_is_not_the_events_to_choose() {
+    // Items of a list carry no kind of their own.
+    let claims = event("1", "create", r#","annotations":{"cluster_name":"other","k":"v"}"#)
+        .replace(r#""kind":"Event","apiVersion":"audit.k8s.io/v1","#, "");
+    let list = format!(r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{claims}]}}"#);
+    let free = outcome(Matching::First, &list, None);
+    assert_eq!((free.alerts[0].cluster.as_str(), free.newest.len()), ("other", 1));
+    let bound = outcome(Matching::First, &list, Some("prod"));
+    assert_eq!(bound.alerts[0].cluster, "prod");
+    assert!(document(&bound.alerts[0])["output"].as_str().unwrap().ends_with("in prod"));
+    assert!(bound.newest.contains_key("prod"));
+    // What the event claims changes nothing, so it can't be used to have two alerts of one event, or one of two.
+    let honest = list.replace("other", "prod");
+    assert_eq!(bound.alerts[0].id, outcome(Matching::First, &honest, Some("prod")).alerts[0].id);
+    assert_ne!(bound.alerts[0].id, outcome(Matching::First, &list, Some("dev")).alerts[0].id);
+}
+
+#[test]
+fn depth_and_number_are_bounded() {
+    let deep = format!("{}{}", r#"{"a":["#.repeat(5000), "]}".repeat(5000));
+    let payload = event("1", "create", &format!(r#","requestObject":{deep}"#));
+    let outcome = outcome(Matching::All, &payload, Some("prod"));
+    assert_eq!((outcome.evaluated, outcome.alerts.len()), (1, 2));
+    assert!(evaluator(Matching::First).evaluate(&format!("[{}0]", "0,".repeat(1000)), None, 1000).is_err());
+}
+
+fn anything() -> impl Strategy<Value = String> {
+    let entry = prop_oneof![
+        Just(event("1", "create", "")),
+        Just(event("2", "get", r#","annotations":{"cluster_name":"a"}"#)),
+        Just(r#"{"kind":"Pod"}"#.to_owned()),
+        Just(r#"{"kind":"Event"}"#.to_owned()),
+        "[0-9]{1,3}",
+        "\\PC{0,8}".prop_map(|text| serde_json::Value::from(text).to_string()),
+    ];
+    proptest::collection::vec(entry, 0..8).prop_map(|entries| format!("[{}]", entries.join(",")))
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_between_received_and_what_came_of_it(payload in anything(), bound: bool) {
+        let bound = bound.then_some("prod");
+        let outcome = evaluator(Matching::All).evaluate(&payload, bound, 1000).unwrap();
+        prop_assert_eq!(outcome.received, outcome.evaluated + outcome.ignored + outcome.quarantined.len());
+    }
+
+    #[test]
+    fn cut_or_random_bytes_never_panic(payload in anything(), cut: prop::sample::Index, noise: Vec<u8>) {
+        let bytes = payload.as_bytes();
+        let cut = audit_event::payload::text(&bytes[..cut.index(bytes.len() + 1)]).into_owned();
+        let evaluator = evaluator(Matching::All);
+        for text in [cut.as_str(), &audit_event::payload::text(&noise)] {
+            if let Ok(outcome) = evaluator.evaluate(text, None, 1000) {
+                prop_assert_eq!(outcome.received, outcome.evaluated + outcome.ignored + outcome.quarantined.len());
+            }
+        }
+    }
+}
