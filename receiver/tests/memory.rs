@@ -1,5 +1,7 @@
 //! Hostile bodies cost bounded memory. In a process of its own, because the measure is the process's peak.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails here fails")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -11,11 +11,11 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlSafeStr};
-use uuid::Uuid;
 
 use super::query::{Filter, Value};
-use super::{Alert, Batch, OpenFailed, Quarantined, Recorded, StoreError, Waiting, Write};
-use crate::identity;
+use super::{OpenFailed, Recorded, StoreError, Waiting, Write};
+
+mod rows;
 
 /// Migrations in order, forward only. A change to one that was published is a mistake: add another.
 const MIGRATIONS: &[(&str, &str)] = &[("alerts", include_str!("../../migrations/sqlite/0001_alerts.sql"))];
@@ -127,7 +127,7 @@ impl Writer {
         let now = jiff::Timestamp::now().as_millisecond();
         let mut all = Vec::new();
         for write in writes {
-            all.push(apply(&mut transaction, &self.outputs, now, write).await?);
+            all.push(rows::apply(&mut transaction, &self.outputs, now, write).await?);
         }
         transaction.commit().await?;
         Ok(all)
@@ -139,112 +139,6 @@ impl Writer {
             tracing::warn!(%error, "the store was not closed cleanly");
         }
     }
-}
-
-async fn apply(
-    on: &mut SqliteConnection,
-    outputs: &[&'static str],
-    now: i64,
-    write: &Write,
-) -> sqlx::Result<Recorded> {
-    match write {
-        Write::Record(batch) => return record(on, outputs, now, batch).await,
-        Write::Delivered { output, alerts } => {
-            for seq in alerts {
-                sqlx::query("DELETE FROM deliveries WHERE output = $1 AND seq = $2")
-                    .bind(*output)
-                    .bind(seq)
-                    .execute(&mut *on)
-                    .await?;
-            }
-        }
-        Write::Close => {}
-        Write::Heartbeat => {
-            sqlx::query(
-                "INSERT INTO heartbeat (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at",
-            )
-            .bind(now)
-            .execute(on)
-            .await?;
-        }
-    }
-    Ok(Recorded::default())
-}
-
-async fn record(
-    on: &mut SqliteConnection,
-    outputs: &[&'static str],
-    now: i64,
-    batch: &Batch,
-) -> sqlx::Result<Recorded> {
-    let mut new = Vec::with_capacity(batch.alerts.len());
-    for alert in &batch.alerts {
-        let is_new = claim(on, alert.id, now).await?;
-        if is_new {
-            insert_alert(on, outputs, now, alert).await?;
-        }
-        new.push(is_new);
-    }
-    for quarantined in &batch.quarantined {
-        insert_quarantined(on, now, quarantined).await?;
-    }
-    Ok(Recorded { new })
-}
-
-/// Takes an identity; false when it was taken before.
-async fn claim(on: &mut SqliteConnection, id: Uuid, now: i64) -> sqlx::Result<bool> {
-    let done = sqlx::query("INSERT INTO identities (id, stored_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(id.as_bytes().as_slice())
-        .bind(now)
-        .execute(on)
-        .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-async fn insert_alert(
-    on: &mut SqliteConnection,
-    outputs: &[&'static str],
-    now: i64,
-    alert: &Alert,
-) -> sqlx::Result<()> {
-    let seq = sqlx::query_scalar::<_, i64>(
-        "INSERT INTO alerts (id, time, stored_at, rule, priority, cluster, document) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING seq",
-    )
-    .bind(alert.id.as_bytes().as_slice())
-    .bind(alert.time)
-    .bind(now)
-    .bind(&alert.rule)
-    .bind(alert.priority as i16)
-    .bind(&alert.cluster)
-    .bind(&alert.document)
-    .fetch_one(&mut *on)
-    .await?;
-    for output in outputs {
-        sqlx::query("INSERT INTO deliveries (output, seq) VALUES ($1, $2)")
-            .bind(*output)
-            .bind(seq)
-            .execute(&mut *on)
-            .await?;
-    }
-    Ok(())
-}
-
-async fn insert_quarantined(on: &mut SqliteConnection, now: i64, record: &Quarantined) -> sqlx::Result<()> {
-    let id = identity::quarantined(&record.cluster, &record.record);
-    sqlx::query(
-        "INSERT INTO quarantine (id, stored_at, cluster, source, reason, record) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-    )
-    .bind(id.as_bytes().as_slice())
-    .bind(now)
-    .bind(&record.cluster)
-    .bind(&record.source)
-    .bind(&record.reason)
-    .bind(&record.record)
-    .execute(on)
-    .await
-    .map(drop)
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

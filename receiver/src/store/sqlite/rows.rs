@@ -1,0 +1,130 @@
+//! The statements of the writer. Rows go in by the hundred: a statement costs more than its rows.
+
+use std::collections::HashSet;
+
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Row};
+
+use super::super::{Alert, Batch, Quarantined, Recorded, Write};
+use crate::identity;
+
+/// Rows in one statement; well below what SQLite and PostgreSQL take as parameters.
+const ROWS: usize = 200;
+
+/// Does what `write` says, as a part of the transaction on `on`.
+pub(super) async fn apply(
+    on: &mut SqliteConnection,
+    outputs: &[&'static str],
+    now: i64,
+    write: &Write,
+) -> sqlx::Result<Recorded> {
+    match write {
+        Write::Record(batch) => return record(on, outputs, now, batch).await,
+        Write::Delivered { output, alerts } => delivered(on, output, alerts).await?,
+        Write::Heartbeat => {
+            sqlx::query(
+                "INSERT INTO heartbeat (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at",
+            )
+            .bind(now)
+            .execute(on)
+            .await?;
+        }
+        Write::Close => {}
+    }
+    Ok(Recorded::default())
+}
+
+async fn record(
+    on: &mut SqliteConnection,
+    outputs: &[&'static str],
+    now: i64,
+    batch: &Batch,
+) -> sqlx::Result<Recorded> {
+    let mut new = Vec::with_capacity(batch.alerts.len());
+    for alerts in batch.alerts.chunks(ROWS) {
+        let mut claimed = claim(on, alerts, now).await?;
+        // Of two equal alerts in one batch the first is the new one.
+        let are_new: Vec<_> =
+            alerts.iter().map(|alert| claimed.remove(alert.id.as_bytes().as_slice())).collect();
+        let to_insert: Vec<_> =
+            alerts.iter().zip(&are_new).filter_map(|(alert, is_new)| is_new.then_some(alert)).collect();
+        if !to_insert.is_empty() {
+            insert(on, &to_insert, now).await?;
+            for output in outputs {
+                wait_for(on, output, &to_insert).await?;
+            }
+        }
+        new.extend(are_new);
+    }
+    for quarantined in &batch.quarantined {
+        insert_quarantined(on, now, quarantined).await?;
+    }
+    Ok(Recorded { new })
+}
+
+/// Takes the identities of `alerts`; those that were not taken before.
+async fn claim(on: &mut SqliteConnection, alerts: &[Alert], now: i64) -> sqlx::Result<HashSet<Vec<u8>>> {
+    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO identities (id, stored_at) ");
+    query.push_values(alerts, |mut row, alert| {
+        row.push_bind(alert.id.as_bytes().as_slice()).push_bind(now);
+    });
+    query.push(" ON CONFLICT DO NOTHING RETURNING id");
+    query.build().fetch_all(on).await?.iter().map(|row| row.try_get(0)).collect()
+}
+
+async fn insert(on: &mut SqliteConnection, alerts: &[&Alert], now: i64) -> sqlx::Result<()> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO alerts (id, time, stored_at, rule, priority, cluster, document) ",
+    );
+    query.push_values(alerts, |mut row, alert| {
+        row.push_bind(alert.id.as_bytes().as_slice())
+            .push_bind(alert.time)
+            .push_bind(now)
+            .push_bind(&alert.rule)
+            .push_bind(alert.priority as i16)
+            .push_bind(&alert.cluster)
+            .push_bind(&alert.document);
+    });
+    query.build().execute(on).await.map(drop)
+}
+
+/// Lets `alerts`, which are stored, wait for an output.
+async fn wait_for(on: &mut SqliteConnection, output: &'static str, alerts: &[&Alert]) -> sqlx::Result<()> {
+    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO deliveries (output, seq) SELECT ");
+    query.push_bind(output).push(", seq FROM alerts WHERE id IN (");
+    let mut ids = query.separated(", ");
+    for alert in alerts {
+        ids.push_bind(alert.id.as_bytes().as_slice());
+    }
+    query.push(")").build().execute(on).await.map(drop)
+}
+
+async fn delivered(on: &mut SqliteConnection, output: &'static str, alerts: &[i64]) -> sqlx::Result<()> {
+    for alerts in alerts.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM deliveries WHERE output = ");
+        query.push_bind(output).push(" AND seq IN (");
+        let mut places = query.separated(", ");
+        for seq in alerts {
+            places.push_bind(*seq);
+        }
+        query.push(")").build().execute(&mut *on).await?;
+    }
+    Ok(())
+}
+
+async fn insert_quarantined(on: &mut SqliteConnection, now: i64, record: &Quarantined) -> sqlx::Result<()> {
+    let id = identity::quarantined(&record.cluster, &record.record);
+    sqlx::query(
+        "INSERT INTO quarantine (id, stored_at, cluster, source, reason, record) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+    )
+    .bind(id.as_bytes().as_slice())
+    .bind(now)
+    .bind(&record.cluster)
+    .bind(&record.source)
+    .bind(&record.reason)
+    .bind(&record.record)
+    .execute(on)
+    .await
+    .map(drop)
+}
