@@ -17,7 +17,7 @@ mod stdout;
 pub use stdout::Stdout;
 
 /// Most alerts written before that is noted: how many a crash may repeat.
-const AT_ONCE: u32 = 64;
+const AT_ONCE: u32 = 256;
 
 /// The pause after a first failure; doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

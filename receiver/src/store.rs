@@ -252,9 +252,14 @@ impl Store {
     /// Tries a write now and then, so that the store's health is known without traffic: every `period`, every second
     /// while it fails. Ends with the store.
     pub async fn watch_health(self, period: Duration) {
+        let mut health = self.health.clone();
         loop {
-            let pause = if self.health.borrow().is_ok() { period } else { Duration::from_secs(1) };
-            tokio::time::sleep(pause).await;
+            if health.borrow_and_update().is_ok() {
+                // A failure in between is not left to wait for its turn.
+                let _ = tokio::time::timeout(period, health.changed()).await;
+            } else {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
             if self.write(Write::Heartbeat).await == Err(StoreError::Closed) {
                 return;
             }

@@ -56,7 +56,8 @@ impl Sqlite {
     pub(super) async fn writer(&self, outputs: Vec<&'static str>) -> Result<Writer, StoreError> {
         let connection =
             options(&self.path).connect().await.map_err(|cause| unwritable(&self.path, &cause))?;
-        Ok(Writer { connection, outputs, identity: identity_of(&self.path), path: self.path.clone() })
+        let identity = identity_of(&self.path);
+        Ok(Writer { connection: Some(connection), outputs, identity, path: self.path.clone() })
     }
 
     pub(super) async fn waiting(&self, output: &'static str, limit: u32) -> Result<Vec<Waiting>, StoreError> {
@@ -102,7 +103,8 @@ impl Sqlite {
 /// The connection that writes.
 #[derive(Debug)]
 pub(super) struct Writer {
-    connection: SqliteConnection,
+    /// Gone after a failure: SQLite may have rolled back by itself or not, a new connection knows.
+    connection: Option<SqliteConnection>,
     outputs: Vec<&'static str>,
     path: PathBuf,
     /// Device and inode of the file when it was opened.
@@ -123,19 +125,26 @@ impl Writer {
     }
 
     async fn transaction(&mut self, writes: impl Iterator<Item = &Write>) -> sqlx::Result<Vec<Recorded>> {
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => options(&self.path).connect().await?,
+        };
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let now = jiff::Timestamp::now().as_millisecond();
         let mut all = Vec::new();
         for write in writes {
             all.push(rows::apply(&mut transaction, &self.outputs, now, write).await?);
         }
         transaction.commit().await?;
+        self.connection = Some(connection);
         Ok(all)
     }
 
     /// Leaves a file without a log beside it.
     pub(super) async fn close(self) {
-        if let Err(error) = self.connection.close().await {
+        if let Some(connection) = self.connection
+            && let Err(error) = connection.close().await
+        {
             tracing::warn!(%error, "the store was not closed cleanly");
         }
     }
@@ -190,4 +199,33 @@ fn identity_of(path: &Path) -> Option<(u64, u64)> {
 
 fn unwritable(path: &Path, cause: &sqlx::Error) -> StoreError {
     StoreError::Unwritable { store: format!("sqlite:{}", path.display()), cause: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Batch, Quarantined};
+
+    #[tokio::test]
+    async fn writes_go_on_when_the_disk_has_room_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("alerts.db")).await.unwrap();
+        let mut writer = store.writer(Vec::new()).await.unwrap();
+        // A disk of this size, as far as this connection can tell.
+        let full = sqlx::query("PRAGMA max_page_count = 1").execute(writer.connection.as_mut().unwrap());
+        full.await.unwrap();
+        let record = Quarantined {
+            reason: String::new(),
+            cluster: String::new(),
+            source: String::new(),
+            record: vec![b'x'; 1 << 20],
+        };
+        let write = Write::Record(Batch { alerts: Vec::new(), quarantined: vec![record] });
+        let failed = writer.commit(std::iter::once(&write)).await.unwrap_err();
+        assert!(failed.to_string().contains("full"), "{failed}");
+        writer.commit(std::iter::once(&write)).await.unwrap();
+        writer.commit(std::iter::once(&Write::Heartbeat)).await.unwrap();
+        let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM quarantine").fetch_one(&store.pool);
+        assert_eq!(count.await.unwrap(), 1);
+    }
 }
