@@ -1,1 +1,98 @@
-//! cloudwatch-bridge
+#![doc = include_str!("../README.md")]
+
+pub mod check;
+pub mod cli;
+pub mod config;
+pub mod convert;
+pub mod run;
+pub mod source;
+
+use std::io::{self, Write};
+
+use audit_bridge::check::{Outcome, Report};
+use audit_bridge::deliver::HttpReceiver;
+use audit_bridge::sweep::Marks;
+use audit_bridge::time::{From as Begin, Time};
+use audit_bridge::{checkpoint, command};
+use audit_service::exit::Failure;
+use audit_service::shutdown::Shutdown;
+use audit_service::{config as layers, logging};
+use serde_json::Value;
+
+use cli::{Cli, Command};
+use config::{Config, Unchecked, WithoutReceiver};
+use convert::Cluster;
+
+/// The binary's name.
+pub const NAME: &str = "cloudwatch-bridge";
+/// Its version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Does what the command line says.
+///
+/// # Errors
+/// [`Failure`] with the exit code: 2 for flags and configuration, 1 for everything else.
+pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
+    let (file, flags) = (cli.settings.config.as_deref(), cli.settings.keys());
+    let load = || {
+        let config = layers::load(Config::default(), file, flags.clone())?;
+        logging::apply(&config.log);
+        Ok::<_, Failure>(config)
+    };
+    match &cli.command {
+        None | Some(Command::Run) => {
+            let config = load()?;
+            let receiver = receiver(&config)?;
+            run::run(config, receiver, cli.once, shutdown).await
+        }
+        Some(Command::Check(args)) => {
+            let config = load()?;
+            let receiver = receiver(&config)?;
+            let mut report = Report::new(io::stdout().lock(), args.format);
+            match check::run(&config, &receiver, args.offline, &mut report).await? {
+                Outcome::Fail => Err(Failure::told()),
+                Outcome::Ok | Outcome::Warn => Ok(()),
+            }
+        }
+        Some(Command::Convert(args)) => {
+            let Unchecked(config) = layers::load(Unchecked::default(), file, flags)?;
+            let cluster = converter(&config);
+            let (mut out, mut notes) = (io::BufWriter::new(io::stdout().lock()), io::stderr().lock());
+            if command::convert(&cluster, args, &mut out, &mut notes)? {
+                Ok(())
+            } else {
+                Err(Failure::told())
+            }
+        }
+        Some(Command::Checkpoint { command }) => {
+            let WithoutReceiver(config) = layers::load(WithoutReceiver::default(), file, flags)?;
+            let units: Vec<String> = config.logs().into_iter().map(|log| log.unit).collect();
+            let store = checkpoint::open(&config.checkpoint)?;
+            let mut out = Vec::new();
+            checkpoint::run(command, &store, &units, |text| position(&config, text), &mut out).await?;
+            Ok(io::stdout().write_all(&out)?)
+        }
+    }
+}
+
+fn receiver(config: &Config) -> Result<HttpReceiver, Failure> {
+    let url = config.receiver.url.clone().ok_or_else(|| Failure::usage("`receiver.url` must be given"))?;
+    Ok(HttpReceiver::new(&format!("{NAME}/{VERSION}"), url, &config.receiver)?)
+}
+
+/// Converts for the cluster that the configuration names, if it names one.
+fn converter(config: &Config) -> Cluster {
+    match &config.logs()[..] {
+        [log] => Cluster::of(log, None),
+        _ => Cluster::default(),
+    }
+}
+
+/// What an operator calls a position: a time for all sweeps, or marks as `checkpoint show` prints them.
+fn position(config: &Config, text: &str) -> Result<Value, String> {
+    let marks = match text.parse::<Begin>() {
+        Ok(begin) => Marks::starting(&config.sweeps, begin.resolve(Time::of_machine())),
+        Err(wrong) => serde_json::from_str(text).map_err(|_| wrong.to_string())?,
+    };
+    serde_json::to_value(marks).map_err(|error| error.to_string())
+}

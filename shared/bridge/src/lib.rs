@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod checkpoint;
+pub mod command;
+pub mod daemon;
 pub mod deliver;
 pub mod metrics;
 mod record;

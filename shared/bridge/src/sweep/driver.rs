@@ -100,7 +100,7 @@ impl<L: TimedLog> Swept<L> {
     /// `once` makes a refusal an error instead of a matter of readiness.
     pub fn new(
         unit: &str,
-        log: L,
+        log: Arc<L>,
         machine: Machine,
         budget: Budget,
         once: bool,
@@ -110,7 +110,7 @@ impl<L: TimedLog> Swept<L> {
         let start = Instant::now();
         Self {
             unit: unit.to_owned(),
-            log: Arc::new(log),
+            log,
             machine,
             budget,
             start,

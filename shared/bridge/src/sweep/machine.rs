@@ -100,6 +100,13 @@ pub struct Request {
     pub token: Option<String>,
 }
 
+impl Request {
+    /// The first page of a slice, outside of any sweep.
+    pub fn of_slice(from: Time, to: Time) -> Self {
+        Self { sweep: 0, age: Duration::ZERO, from, to, token: None }
+    }
+}
+
 /// A record on a page.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Found<R> {

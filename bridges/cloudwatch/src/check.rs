@@ -1,0 +1,197 @@
+//! `check`: what stands between this configuration and a running bridge.
+
+use std::io::Write;
+use std::time::Duration;
+
+use audit_bridge::check::{Finding, Outcome, Report};
+use audit_bridge::deliver::{Answer, HttpReceiver, Target, Transport};
+use audit_bridge::sweep::Request;
+use audit_bridge::sweep::driver::{Page, ReadFailed, TimedLog};
+use audit_bridge::time::Time;
+use audit_bridge::{Convert, Converted, Record, checkpoint};
+use audit_service::config::Span;
+
+use crate::config::{Config, Log};
+use crate::convert::Cluster;
+use crate::source::{self, AuditLog};
+
+/// How far back to look for the newest event.
+const LOOK_BACK: [Duration; 3] =
+    [Duration::from_secs(300), Duration::from_secs(3600), Duration::from_secs(24 * 3600)];
+
+/// Checks everything, printing as it goes; the worst of it.
+///
+/// # Errors
+/// When the report can't be printed.
+pub async fn run<W: Write>(
+    config: &Config,
+    receiver: &HttpReceiver,
+    offline: bool,
+    report: &mut Report<W>,
+) -> std::io::Result<Outcome> {
+    let logs = config.logs();
+    report.add(&Finding::ok("configuration", format!("{} log(s) to read", logs.len())))?;
+    if offline {
+        return Ok(report.worst());
+    }
+    for log in &logs {
+        check_log(config, log, receiver, report).await?;
+    }
+    report.add(&check_checkpoints(config, &logs).await)?;
+    Ok(report.worst())
+}
+
+async fn check_log<W: Write>(
+    config: &Config,
+    log: &Log,
+    receiver: &HttpReceiver,
+    report: &mut Report<W>,
+) -> std::io::Result<()> {
+    let endpoint_url = config.endpoint_url.as_deref();
+    let mut account = log.account.clone();
+    let name = format!("{}: credentials", log.unit);
+    match source::identity(log, endpoint_url).await {
+        Ok(identity) => {
+            report.add(&Finding::ok(name, identity.arn))?;
+            account.get_or_insert(identity.account);
+        }
+        Err(failed) => return report.add(&fail(name, &failed)),
+    }
+    let reader = AuditLog::open(log.clone(), config.endpoint_url.clone()).await;
+    report.add(&check_log_group(log, &reader).await)?;
+    report.add(&check_receiver(log, account.as_deref(), receiver).await)
+}
+
+/// The first page of the last five minutes, else of the last hour, else of the last day.
+async fn check_log_group(log: &Log, reader: &AuditLog) -> Finding {
+    let name = format!("{}: audit log", log.unit);
+    let now = Time::of_machine();
+    for back in LOOK_BACK {
+        let page = match first_page(reader, now.minus(back), now).await {
+            Ok(page) => page,
+            Err(failed) => return fail(name, &failed),
+        };
+        let audit =
+            page.found.iter().filter(|found| found.record.origin.starts_with(crate::convert::AUDIT_STREAMS));
+        let (mut count, mut bytes, mut newest) = (0_u64, 0_u64, None);
+        for found in audit {
+            count += 1;
+            bytes += found.record.text.len() as u64;
+            newest = newest.max(Some(found.time));
+        }
+        let Some(newest) = newest else { continue };
+        let over = if page.token.is_some() { newest.since(now.minus(back)) } else { back };
+        let seconds = over.as_secs_f64().max(1.0);
+        let rate = count as f64 / seconds;
+        let per_day = bytes as f64 / seconds * 86_400.0 / 1e9;
+        let age = Span(Duration::from_secs(now.since(newest).as_secs()));
+        return Finding::ok(
+            name,
+            format!(
+                "readable; newest event seen is {age} old, about {rate:.1} events/s, {per_day:.2} GB/day"
+            ),
+        );
+    }
+    Finding::warn(
+        name,
+        "readable, but without an audit event in the last day",
+        format!(
+            "audit logging may be off: aws eks update-cluster-config --region {} --name {} --logging \
+             '{{\"clusterLogging\":[{{\"types\":[\"audit\"],\"enabled\":true}}]}}'",
+            log.region, log.cluster
+        ),
+    )
+}
+
+/// The first page of a slice that holds a record, or its last page.
+async fn first_page(reader: &AuditLog, from: Time, to: Time) -> Result<Page, ReadFailed> {
+    const MOST_PAGES: u32 = 20;
+    let mut request = Request::of_slice(from, to);
+    for _ in 0..MOST_PAGES {
+        let page = reader.read(&request).await?;
+        if !page.found.is_empty() || page.token.is_none() {
+            return Ok(page);
+        }
+        request.token = page.token;
+    }
+    Ok(Page { found: Vec::new(), token: None, served: None })
+}
+
+/// Sends an event of our own, as the cluster whose log this is.
+async fn check_receiver(log: &Log, account: Option<&str>, receiver: &HttpReceiver) -> Finding {
+    let name = format!("{}: receiver", log.unit);
+    let url = receiver.url();
+    let canary = Cluster::of(log, account).convert(&Record::bare(canary(Time::of_machine()))).pop();
+    let Some(Converted::Event(event)) = canary else {
+        return Finding::fail(name, "no canary event", "this is a bug");
+    };
+    let body = format!(r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{event}]}}"#);
+    match receiver.post(Target::Events, body.into()).await {
+        Err(problem) => {
+            Finding::fail(name, problem, "check `receiver.url`, and that the network lets this through")
+        }
+        Ok(answer) if !answer.is_success() => {
+            Finding::fail(name, format!("`{url}`: {answer}"), "see what the answer says about it")
+        }
+        Ok(answer) => match answer.receipt() {
+            Some(receipt) if receipt.received == 1 => {
+                Finding::ok(name, format!("`{url}` has evaluated a canary event"))
+            }
+            Some(receipt) => Finding::fail(
+                name,
+                format!("`{url}` received {} events of 1", receipt.received),
+                "what stands between here and the receiver?",
+            ),
+            None => Finding::ok(
+                name,
+                format!("`{url}` took a canary event; it is none of ours ({})", status(&answer)),
+            ),
+        },
+    }
+}
+
+fn status(answer: &Answer) -> String {
+    format!("HTTP {}, no receipt", answer.status)
+}
+
+/// An event that no rule minds.
+fn canary(now: Time) -> String {
+    format!(
+        r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"cloudwatch-bridge-check-{}","stage":"ResponseComplete","requestURI":"/readyz","verb":"get","user":{{"username":"system:anonymous:cloudwatch-bridge-check"}},"sourceIPs":["127.0.0.1"],"userAgent":"cloudwatch-bridge/check","responseStatus":{{"metadata":{{}},"code":200}},"requestReceivedTimestamp":"{now}","stageTimestamp":"{now}"}}"#,
+        now.as_millis()
+    )
+}
+
+async fn check_checkpoints(config: &Config, logs: &[Log]) -> Finding {
+    let name = "checkpoints";
+    let store = match checkpoint::open(&config.checkpoint) {
+        Ok(store) => store,
+        Err(unknown) => return Finding::fail(name, unknown.to_string(), "set `checkpoint`"),
+    };
+    let mut first = 0;
+    for log in logs {
+        match store.load(&log.unit).await {
+            Ok(Some(_)) => {}
+            Ok(None) => first += 1,
+            Err(failed) => {
+                return Finding::fail(name, failed.to_string(), "a bridge does not start like this");
+            }
+        }
+    }
+    let found = format!(
+        "`{}`: {} known, {first} to begin at `{}`",
+        config.checkpoint,
+        logs.len() - first,
+        config.from
+    );
+    Finding::ok(name, found)
+}
+
+/// The text of a failure is what was found and, behind the last semicolon, what mends it.
+fn fail(name: String, failed: &ReadFailed) -> Finding {
+    let text = failed.to_string();
+    match text.split_once("; ") {
+        Some((found, hint)) => Finding::fail(name, found, hint),
+        None => Finding::fail(name, text, "try again; if it stays so, check the network and the endpoint"),
+    }
+}

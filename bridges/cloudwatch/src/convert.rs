@@ -1,0 +1,116 @@
+//! From a log record to an audit event. Pure.
+//!
+//! In the streams `kube-apiserver-audit-*` a record's message is one `audit.k8s.io/v1` Event, nothing around it. What is
+//! longer than CloudWatch Logs allows arrives in pieces: a head that ends in `[Truncated...]`, and tails that begin in the
+//! middle of something.
+
+#[cfg(test)]
+mod tests;
+
+use audit_bridge::time::Time;
+use audit_bridge::{Convert, Converted, Record};
+use audit_event::json::{Kind, Raw};
+use audit_event::{Event, Unusable};
+
+use crate::config::Log;
+
+/// What the streams of the audit log begin with. `kube-apiserver-` alone is the API server's own log.
+pub const AUDIT_STREAMS: &str = "kube-apiserver-audit-";
+
+/// What the CloudWatch agent writes over the end of a message that is too long (aws/amazon-cloudwatch-agent
+/// `plugins/inputs/logfile`, `defaultTruncateSuffix`).
+pub const CUT_SUFFIX: &str = "[Truncated...]";
+
+/// The cluster whose events these are.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Cluster {
+    /// The annotations that every event gets.
+    annotations: Vec<(&'static str, String)>,
+}
+
+impl Cluster {
+    /// A cluster of that name in that account and region.
+    pub fn new(name: &str, region: &str, account: Option<&str>) -> Self {
+        let mut annotations = vec![("cluster_name", name.to_owned())];
+        if let Some(account) = account {
+            let partition = partition(region);
+            annotations
+                .push(("cluster_id", format!("arn:{partition}:eks:{region}:{account}:cluster/{name}")));
+        }
+        Self { annotations }
+    }
+
+    /// The cluster of a configured log, its account known or not.
+    pub fn of(log: &Log, account: Option<&str>) -> Self {
+        Self::new(&log.cluster, &log.region, account.or(log.account.as_deref()))
+    }
+
+    fn event(&self, event: &Event<'_>) -> String {
+        let annotations: Vec<(&str, &str)> =
+            self.annotations.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let mut text = String::with_capacity(event.raw().text().len() + 128);
+        event.write_annotated(&mut text, &annotations);
+        text
+    }
+}
+
+/// The partition that a region belongs to.
+pub fn partition(region: &str) -> &'static str {
+    match region.split('-').next() {
+        Some("cn") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ if region.starts_with("us-isob-") => "aws-iso-b",
+        _ if region.starts_with("us-iso-") => "aws-iso",
+        _ => "aws",
+    }
+}
+
+impl Convert for Cluster {
+    /// A FilteredLogEvent as the API and `aws logs filter-log-events` give it, or a bare message.
+    fn read(&self, line: &str) -> Record {
+        filtered(line).unwrap_or_else(|| Record::bare(line))
+    }
+
+    fn convert(&self, record: &Record) -> Vec<Converted> {
+        // Emulators ignore the filter by stream; an origin begins with the stream's name.
+        if !record.origin.is_empty() && !record.origin.starts_with(AUDIT_STREAMS) {
+            return vec![Converted::Ignored(format!("not of the audit log: `{}`", record.origin))];
+        }
+        let text = record.text.trim();
+        vec![match Event::parse(text) {
+            Ok(event) => Converted::Event(self.event(&event)),
+            Err(reason @ Unusable::OtherKind { .. }) => Converted::Ignored(reason.to_string()),
+            Err(reason) => {
+                Converted::Quarantined { reason: unreadable(text, &reason), record: record.text.clone() }
+            }
+        }]
+    }
+}
+
+/// Why a message of the audit log is no event: pieces of a cut one are told apart from everything else.
+fn unreadable(text: &str, reason: &Unusable) -> String {
+    if !text.starts_with('{') {
+        "tail of an event that CloudWatch Logs cut: it does not begin with `{`".to_owned()
+    } else if text.ends_with(CUT_SUFFIX) {
+        format!("head of an event that CloudWatch Logs cut: it ends in `{CUT_SUFFIX}`")
+    } else {
+        reason.to_string()
+    }
+}
+
+fn filtered(line: &str) -> Option<Record> {
+    let raw = Raw::parse(line).ok()?;
+    if raw.kind() != Kind::Object || raw.get("kind").is_some() {
+        return None;
+    }
+    let text = raw.get("message")?.string()?.into_owned();
+    let field = |name| raw.get(name).and_then(Raw::string).unwrap_or_default();
+    let origin = origin(&field("logStreamName"), &field("eventId"));
+    let time = raw.get("timestamp").and_then(|time| time.text().parse().ok()).map(Time::from_millis);
+    Some(Record { text, origin, time })
+}
+
+/// Where a record stood.
+pub fn origin(stream: &str, id: &str) -> String {
+    format!("{stream} {id}").trim().to_owned()
+}

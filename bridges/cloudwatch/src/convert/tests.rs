@@ -1,0 +1,112 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const EVENT: &str = concat!(
+    r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"1","stage":"ResponseComplete","#,
+    r#""requestURI":"/x","verb":"get","stageTimestamp":"2026-11-23T04:40:04.745560Z","#,
+    r#""annotations":{"cluster_name":"forged","authorization.k8s.io/decision":"allow"}}"#
+);
+
+fn prod() -> Cluster {
+    Cluster::new("prod", "eu-central-1", Some("111122223333"))
+}
+
+fn one(record: &Record) -> Converted {
+    let mut converted = prod().convert(record);
+    assert_eq!(converted.len(), 1);
+    converted.remove(0)
+}
+
+fn reason(text: &str) -> String {
+    match one(&Record::bare(text)) {
+        Converted::Quarantined { reason, record } => {
+            assert_eq!(record, text);
+            reason
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_event_leaves_with_its_clusters_identity() {
+    let Converted::Event(text) = one(&Record::bare(EVENT)) else { panic!() };
+    let event = Event::parse(&text).unwrap();
+    assert_eq!(event.annotation("cluster_name").unwrap(), "prod");
+    assert_eq!(event.annotation("cluster_id").unwrap(), "arn:aws:eks:eu-central-1:111122223333:cluster/prod");
+    assert_eq!(event.annotation("authorization.k8s.io/decision").unwrap(), "allow");
+}
+
+#[test]
+fn a_cluster_of_unknown_account_has_no_id() {
+    let cluster = Cluster::new("prod", "eu-central-1", None);
+    let Some(Converted::Event(text)) = cluster.convert(&Record::bare(EVENT)).pop() else { panic!() };
+    assert_eq!(Event::parse(&text).unwrap().annotation("cluster_id"), None);
+}
+
+#[test]
+fn partitions() {
+    for (region, partition) in [
+        ("eu-central-1", "aws"),
+        ("cn-north-1", "aws-cn"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("us-iso-east-1", "aws-iso"),
+        ("us-isob-east-1", "aws-iso-b"),
+    ] {
+        assert_eq!(super::partition(region), partition);
+    }
+}
+
+#[test]
+fn a_filtered_log_event_is_opened() {
+    let quoted = serde_json::to_string(EVENT).unwrap();
+    let line = |stream: &str| {
+        format!(
+            r#"{{"logStreamName":"{stream}","timestamp":1763872804745,"message":{quoted},"ingestionTime":1,"eventId":"42"}}"#
+        )
+    };
+    let record = prod().read(&line("kube-apiserver-audit-71"));
+    assert_eq!(
+        (record.origin.as_str(), record.time),
+        ("kube-apiserver-audit-71 42", Some(Time::from_millis(1763872804745)))
+    );
+    assert!(matches!(one(&record), Converted::Event(_)));
+    for stream in ["authenticator-71", "kube-apiserver-71"] {
+        assert!(matches!(one(&prod().read(&line(stream))), Converted::Ignored(_)));
+    }
+    assert_eq!(prod().read(EVENT), Record::bare(EVENT));
+}
+
+#[test]
+fn pieces_of_cut_events_are_told_apart() {
+    let head = format!("{}[Truncated...]", &EVENT[..200]);
+    assert!(reason(&head).starts_with("head of an event"), "{}", reason(&head));
+    assert!(reason(&EVENT[50..]).starts_with("tail of an event"));
+    assert!(reason("t\"}[Truncated...]").starts_with("tail of an event"));
+    let broken = reason(&EVENT[..200]);
+    assert!(!broken.contains("cut"), "{broken}");
+    assert!(reason(&EVENT.replace("stageTimestamp", "stageTime")).contains("stageTimestamp"));
+}
+
+#[test]
+fn what_is_no_audit_event_is_ignored() {
+    let other = one(&Record::bare(r#"{"kind":"Pod","apiVersion":"v1"}"#));
+    assert!(matches!(other, Converted::Ignored(_)), "{other:?}");
+}
+
+proptest! {
+    #[test]
+    fn no_message_is_lost_or_panics(text in ".{0,200}") {
+        let cluster = prod();
+        prop_assert_eq!(cluster.convert(&cluster.read(&text)).len(), 1);
+    }
+
+    #[test]
+    fn no_cut_of_an_event_is_taken_for_one(at in 1..EVENT.len()) {
+        let whole = |text: &str| matches!(one(&Record::bare(text)), Converted::Event(_));
+        prop_assert!(!whole(&EVENT[..at]));
+        prop_assert!(!whole(&EVENT[at..]));
+        let head = format!("{}{CUT_SUFFIX}", &EVENT[..at]);
+        prop_assert!(!whole(&head));
+    }
+}
