@@ -3,12 +3,14 @@
 
 mod hints;
 mod operand;
+mod reach;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub use hints::{Hint, HintKind, warnings};
 pub(crate) use operand::operand;
+pub use reach::Reach;
 
 use crate::ast::{self, Expr, Modifier, SetOp, Span};
 use crate::fields::{Reference, Type};

@@ -218,6 +218,14 @@ impl Closings<'_> {
     }
 }
 
+/// An operand's value as templates print it.
+pub(crate) fn printed(operand: &Operand, subject: &Subject<'_>) -> Option<String> {
+    operand.value(subject)?;
+    let mut out = Vec::new();
+    print(operand, subject, &mut out);
+    Some(String::from_utf8_lossy(&out).into_owned())
+}
+
 fn print(operand: &Operand, subject: &Subject<'_>, out: &mut Vec<u8>) {
     match operand.value(subject) {
         None => out.extend_from_slice(MISSING.as_bytes()),

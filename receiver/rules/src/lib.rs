@@ -1,11 +1,13 @@
 //! audit-rules
 pub mod alert;
 pub mod ast;
+pub mod cases;
 pub mod check;
 pub mod diagnostic;
 mod document;
 pub mod engine;
 pub mod eval;
+pub mod explain;
 pub mod fields;
 pub mod format;
 pub mod load;

@@ -51,6 +51,13 @@ enum Style {
     Block,
 }
 
+impl Scalar {
+    /// Whether it is written without quotes and not as a block.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.style == Style::Plain
+    }
+}
+
 impl Node {
     /// The value of a key; of repeated keys the first counts.
     pub(crate) fn get(&self, key: &str) -> Option<&Rc<Node>> {
