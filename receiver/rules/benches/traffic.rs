@@ -18,7 +18,7 @@ impl Dice {
     }
 }
 
-/// So many EventLists of so many events.
+/// So many lists of so many events.
 pub(crate) fn bodies(lists: usize, events: usize) -> Vec<String> {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     (0..lists)
@@ -29,7 +29,7 @@ pub(crate) fn bodies(lists: usize, events: usize) -> Vec<String> {
         .collect()
 }
 
-/// An EventList as kube-apiserver posts it.
+/// A list as kube-apiserver posts it.
 pub(crate) fn event_list(events: &[&str]) -> String {
     format!(
         r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{{}},"items":[{}]}}"#,
