@@ -53,9 +53,7 @@ impl fmt::Display for Priority {
 
 /// Not one of the eight names, nor `info`.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error(
-    "`{0}` is no priority; there are emergency, alert, critical, error, warning, notice, informational (or info) and debug"
-)]
+#[error("`{0}` is no priority; there are emergency, alert, critical, error, warning, notice, info and debug")]
 pub struct UnknownPriority(String);
 
 impl FromStr for Priority {

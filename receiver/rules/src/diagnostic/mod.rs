@@ -6,13 +6,10 @@ mod json;
 mod suggest;
 mod text;
 
-#[cfg(test)]
-mod tests;
-
 pub use code::{Code, Severity};
 pub use falco::falco_json;
 pub use json::json;
-pub(crate) use suggest::nearest;
+pub(crate) use suggest::{did_you_mean, nearest};
 pub use text::text;
 
 /// One thing said about a file.

@@ -2,13 +2,25 @@
 
 /// The candidate that differs least from what was written, unless it differs too much to be meant.
 pub(crate) fn nearest<'c>(written: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let limit = (written.chars().count() / 3).clamp(1, 4);
+    let limit = (written.chars().count() / 4).clamp(1, 3);
     candidates
         .into_iter()
-        .map(|candidate| (distance(written, candidate), candidate))
+        .map(|candidate| {
+            (if abbreviates(written, candidate) { 1 } else { distance(written, candidate) }, candidate)
+        })
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// The question that goes with it.
+pub(crate) fn did_you_mean(meant: &str) -> String {
+    format!("did you mean `{meant}`?")
+}
+
+fn abbreviates(written: &str, candidate: &str) -> bool {
+    written.len() >= 3
+        && candidate.get(..written.len()).is_some_and(|start| start.eq_ignore_ascii_case(written))
 }
 
 /// Letters to insert, remove, replace, or swap with their neighbour; case does not count.
@@ -60,6 +72,7 @@ mod tests {
         let names = ["ka.target.name", "ka.target.namespace", "ka.verb"];
         assert_eq!(nearest("ka.taget.name", names), Some("ka.target.name"));
         assert_eq!(nearest("ka.vreb", names), Some("ka.verb"));
+        assert_eq!(nearest("KA.target.namesp", names), Some("ka.target.namespace"));
         assert_eq!(nearest("proc.name", names), None);
     }
 }

@@ -72,6 +72,12 @@ impl Traced {
         }
     }
 
+    /// Cuts the text off.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.text.truncate(len);
+        while self.runs.pop_if(|(start, _)| *start >= len).is_some() {}
+    }
+
     /// Appends another text behind a blank.
     pub(crate) fn append(&mut self, other: &Self) {
         if let Some(origin) = other.origin(0) {

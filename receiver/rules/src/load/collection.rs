@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::context::Context;
 use super::exceptions::Exception;
-use super::fault::Context;
 use super::version::Version;
 use crate::Priority;
 use crate::document::Traced;

@@ -5,7 +5,7 @@ use super::exceptions::quoted;
 use crate::document::{Origin, Traced};
 
 /// The text of conditions may not grow beyond this by lists in lists.
-pub(super) const MAX_TEXT: usize = 16 << 20;
+pub(super) const MAX_TEXT: usize = 1 << 20;
 
 /// A list with the items that stand for it.
 #[derive(Debug)]
@@ -51,68 +51,73 @@ pub(super) fn expand(collection: &Collection) -> Vec<Expansion> {
 pub(super) fn replace(condition: &Traced, lists: &mut [Expansion]) -> Option<Traced> {
     let mut text = condition.clone();
     for list in lists.iter_mut() {
-        let mut from = 0;
-        while let Some((start, end)) = find(text.as_str(), &list.name, from) {
+        if let Some(replaced) = turn(&text, list)? {
             list.is_used = true;
-            let (replaced, next) = put(&text, start, end, &list.text);
-            if replaced.as_str().len() > MAX_TEXT {
-                return None;
-            }
             text = replaced;
-            from = next;
         }
     }
     Some(text)
 }
 
+/// The text with one list replaced, nothing if it is not in it.
+fn turn(text: &Traced, list: &Expansion) -> Option<Option<Traced>> {
+    let old = text.as_str();
+    let mut new = Traced::default();
+    // What of the old text has been copied, and from where on the name is looked for.
+    let (mut copied, mut from) = (0, 0);
+    while let Some(start) = find(old, &list.name, from) {
+        let mut end = start + list.name.len();
+        new.push_part(text, copied..start);
+        new.truncate(new.as_str().trim_end_matches(BLANKS).len());
+        end += blanks(old, end);
+        if list.text.is_empty() {
+            // Nothing takes a comma along.
+            if let Some(before) = new.as_str().strip_suffix(',') {
+                new.truncate(before.len());
+            } else if old.get(end..).is_some_and(|rest| rest.starts_with(',')) {
+                end += 1;
+            }
+        }
+        let is_first = new.as_str().is_empty();
+        if let Some(origin) = text.origin(start) {
+            let lead = if is_first { "" } else { " " };
+            new.push(&format!("{lead}{} ", list.text), Origin { derived: true, ..origin });
+        }
+        if new.as_str().len() > MAX_TEXT {
+            return None;
+        }
+        copied = end;
+        // At the very start of a condition Falco looks one byte too far on.
+        from = end + usize::from(is_first);
+    }
+    if copied == 0 {
+        return Some(None);
+    }
+    new.push_part(text, copied..old.len());
+    Some(Some(new))
+}
+
 /// The next occurrence of a name between blanks, parentheses, commas, equal signs or the ends.
-fn find(text: &str, name: &str, mut from: usize) -> Option<(usize, usize)> {
-    let is_border = |byte: Option<&u8>| byte.is_none_or(|byte| is_blank(*byte) || b"(),=".contains(byte));
-    let bytes = text.as_bytes();
+fn find(text: &str, name: &str, mut from: usize) -> Option<usize> {
+    let is_border = |char: char| BLANKS.contains(&char) || "(),=".contains(char);
     loop {
         while from <= text.len() && !text.is_char_boundary(from) {
             from += 1;
         }
         let start = from + text.get(from..)?.find(name)?;
-        let end = start + name.len();
-        let before = start.checked_sub(1).and_then(|at| bytes.get(at));
-        if is_border(before) && is_border(bytes.get(end)) {
-            return Some((start, end));
+        let (before, rest) = text.split_at_checked(start)?;
+        let behind = rest.get(name.len()..)?;
+        if before.chars().next_back().is_none_or(is_border) && behind.chars().next().is_none_or(is_border) {
+            return Some(start);
         }
         from = start + 1;
     }
 }
 
-/// The text with a name and the blanks around it replaced, and where to look for the next one.
-fn put(text: &Traced, mut start: usize, mut end: usize, items: &str) -> (Traced, usize) {
-    let bytes = text.as_str().as_bytes();
-    let is = |at: usize, test: fn(u8) -> bool| bytes.get(at).is_some_and(|byte| test(*byte));
-    let is_comma = |byte| byte == b',';
-    let place = text.origin(start).map(|origin| Origin { derived: true, ..origin });
-    while start > 0 && is(start - 1, is_blank) {
-        start -= 1;
-    }
-    while is(end, is_blank) {
-        end += 1;
-    }
-    if items.is_empty() {
-        // Nothing takes a comma along.
-        if start > 0 && is(start - 1, is_comma) {
-            start -= 1;
-        } else if is(end, is_comma) {
-            end += 1;
-        }
-    }
-    let mut replaced = Traced::default();
-    replaced.push_part(text, 0..start);
-    if let Some(place) = place {
-        let lead = if start > 0 { " " } else { "" };
-        replaced.push(&format!("{lead}{items} "), place);
-    }
-    replaced.push_part(text, end..text.as_str().len());
-    (replaced, start + items.len() + 2)
-}
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+/// Bytes of blanks at a place.
+fn blanks(text: &str, at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    rest.len() - rest.trim_start_matches(BLANKS).len()
 }

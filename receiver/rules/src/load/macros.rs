@@ -5,7 +5,7 @@ use crate::ast::{Expr, Text};
 
 /// How far trees may nest and grow by macros in macros. Conditions alone nest 600 levels at most.
 const MAX_DEPTH: usize = 700;
-const MAX_SIZE: usize = 100_000;
+const MAX_SIZE: usize = 20_000;
 const MAX_CHAIN: usize = 100;
 
 /// A macro with its tree, in which names are replaced once its turn has come.

@@ -6,6 +6,7 @@
 
 mod collection;
 mod compile;
+mod context;
 mod exceptions;
 mod fault;
 mod lists;

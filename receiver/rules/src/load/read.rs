@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::collection::{Collection, List, Macro, Order, Requirement};
-use super::fault::{Checked, Context, Fault};
+use super::context::Context;
+use super::fault::{Checked, Fault};
 use super::values::{Keys, unsigned};
 use super::version::{ENGINE, Version};
-use crate::diagnostic::{Code, nearest};
+use crate::diagnostic::{Code, did_you_mean, nearest};
 use crate::document::{Node, Source, Traced, read};
 use crate::parse::{bare_len, identifier_len};
 
@@ -233,22 +234,31 @@ impl Reader<'_> {
         let fault =
             Fault::new(Code::Validate, format!("no {kind} `{name}` is defined before this"), keys.context);
         Err(match nearest(name, names) {
-            Some(meant) => fault.help(format!("did you mean `{meant}`?")),
+            Some(meant) => fault.help(did_you_mean(meant)),
             None => fault,
         })
     }
 
     pub(super) fn unknown_keys(&mut self, keys: Keys<'_>, known: &[&'static str]) {
-        for key in keys.node.entries().iter().filter_map(|(key, _)| key.text()) {
-            if !known.contains(&key) {
-                let fault =
-                    Fault::new(Code::UnknownKey, format!("`{key}` is no key of this item"), keys.context);
-                self.faults.push(match nearest(key, known.iter().copied()) {
-                    Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-                    None => fault.help("it is ignored"),
-                });
+        for (key, _) in keys.node.entries() {
+            let name = key.text().unwrap_or_default();
+            if known.contains(&name) {
+                continue;
             }
+            let fault =
+                Fault::new(Code::UnknownKey, format!("`{name}` is no key of this item"), keys.context);
+            let written = self.traced(key);
+            let fault = fault.part(&written, 0..written.as_str().len());
+            self.faults.push(match nearest(name, known.iter().copied()) {
+                Some(meant) => fault.help(did_you_mean(meant)),
+                None => fault.help("it is ignored"),
+            });
         }
+    }
+
+    /// None, and the fault noted, if it is one.
+    pub(super) fn kept<T>(&mut self, checked: Checked<T>) -> Option<T> {
+        checked.map_err(|fault| self.faults.push(fault)).ok()
     }
 
     pub(super) fn traced(&self, node: &Node) -> Traced {

@@ -20,6 +20,11 @@ pub(super) fn is_known_field(text: &str) -> bool {
     check::condition(&Expr::Check(Check { left, test: Test::Exists, span })).is_ok()
 }
 
+/// Whether a field exists for audit events alone, going by the start of its name.
+pub(super) fn is_audit_field(name: &str) -> bool {
+    name.starts_with("ka.")
+}
+
 /// The field that was probably meant.
 pub(super) fn meant_field(name: &str) -> Option<&'static str> {
     crate::diagnostic::nearest(name, fields::names())

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::fault::{Checked, Context, Fault};
+use super::context::Context;
+use super::fault::{Checked, Fault};
 use crate::diagnostic::Code;
 use crate::document::{Node, Source};
 

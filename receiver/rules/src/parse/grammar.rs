@@ -34,7 +34,7 @@ const SET_OPERATORS: [(&str, SetOp); 3] =
 const MODIFIERS: [(&str, Modifier); 3] =
     [("oneof", Modifier::OneOf), ("anyof", Modifier::AnyOf), ("allof", Modifier::AllOf)];
 
-const OPERATOR: &str = "an operator (`=`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `intersects`, `pmatch`, `exists`, or with \
+pub(crate) const OPERATOR: &str = "an operator (`=`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `intersects`, `pmatch`, `exists`, or with \
      a blank behind it `contains`, `icontains`, `startswith`, `endswith`, `glob`, `iglob`, `regex`)";
 
 impl<'t> Parser<'t> {
@@ -282,9 +282,10 @@ fn one_or(mut members: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
 fn found(rest: &str) -> String {
     let word =
         rest.split(|char: char| char.is_whitespace() || "()=,".contains(char)).next().unwrap_or_default();
+    let shown = |text: String| format!("`{}`", text.replace(|char: char| char.is_control(), "\u{fffd}"));
     match (word, rest.chars().next()) {
         (_, None) => "the end".to_owned(),
-        ("", Some(sign)) => format!("`{}`", sign.escape_debug()),
-        (word, _) => format!("`{}`", word.chars().take(40).collect::<String>().escape_debug()),
+        ("", Some(sign)) => shown(sign.to_string()),
+        (word, _) => shown(word.chars().take(40).collect()),
     }
 }

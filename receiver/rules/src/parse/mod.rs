@@ -11,6 +11,7 @@ mod quoted;
 mod tests;
 
 use crate::ast::{Expr, Operand};
+pub(crate) use grammar::OPERATOR;
 use grammar::Parser;
 pub(crate) use lexer::{bare_len, field_arg_len, identifier_len};
 

@@ -1,35 +1,19 @@
-//! Rule items: definitions, updates and switches.
+//! Items that change a rule that is there already.
 
-use super::collection::{Order, Rule};
-use super::exceptions;
-use super::fault::{Checked, Fault};
-use super::overrides::{self, Overrides};
-use super::read::Reader;
-use super::source::{SYSCALL, is_known};
-use super::values::Keys;
+use super::{complete, other_source, priority, tags};
 use crate::Priority;
 use crate::diagnostic::Code;
-use crate::document::{Node, Traced};
+use crate::document::Traced;
+use crate::load::collection::Rule;
+use crate::load::exceptions::Exception;
+use crate::load::fault::{Checked, Fault};
+use crate::load::overrides::Overrides;
+use crate::load::read::Reader;
+use crate::load::source::AUDIT;
+use crate::load::values::Keys;
 
-const KEYS: &[&str] = &[
-    "rule",
-    "desc",
-    "condition",
-    "output",
-    "priority",
-    "source",
-    "enabled",
-    "tags",
-    "exceptions",
-    "warn_evttypes",
-    "skip-if-unknown-filter",
-    "capture",
-    "capture_duration",
-    "append",
-    "override",
-];
-const APPENDABLE: &[&str] = &["condition", "output", "desc", "tags", "exceptions"];
-const REPLACEABLE: &[&str] = &[
+pub(super) const APPENDABLE: &[&str] = &["condition", "output", "desc", "tags", "exceptions"];
+pub(super) const REPLACEABLE: &[&str] = &[
     "condition",
     "output",
     "desc",
@@ -45,12 +29,12 @@ const REPLACEABLE: &[&str] = &[
 
 /// New values of keys of a rule that is there already.
 #[derive(Default)]
-struct Update {
+pub(super) struct Update {
     condition: Option<Traced>,
     output: Option<Traced>,
     desc: Option<String>,
     tags: Option<Vec<String>>,
-    exceptions: Option<Vec<exceptions::Exception>>,
+    exceptions: Option<Vec<Exception>>,
     priority: Option<Priority>,
     enabled: Option<bool>,
     warn_evttypes: Option<bool>,
@@ -58,30 +42,8 @@ struct Update {
 }
 
 impl Reader<'_> {
-    pub(super) fn rule(&mut self, name: &str, keys: Keys<'_>) -> Checked<()> {
-        let is_append = self.append_flag(keys)?;
-        let overrides = overrides::read(keys, APPENDABLE, REPLACEABLE)?;
-        if is_append && !overrides.is_empty() {
-            return keys.refuse("`append` and `override` exclude each other");
-        }
-        if !overrides.is_empty() {
-            self.overridden(name, keys, &overrides)?;
-        } else if is_append {
-            let wanted: Vec<_> =
-                ["condition", "exceptions"].into_iter().filter(|key| keys.has(key)).collect();
-            let update = self.update(keys, &wanted, true)?;
-            self.append(name, keys, update)?;
-        } else if ["condition", "output", "desc", "priority"].into_iter().any(|key| keys.has(key)) {
-            self.definition(name, keys)?;
-        } else {
-            self.switch(name, keys)?;
-        }
-        self.unknown_keys(keys, KEYS);
-        Ok(())
-    }
-
     /// First all that is appended, then all that is replaced.
-    fn overridden(&mut self, name: &str, keys: Keys<'_>, overrides: &Overrides) -> Checked<()> {
+    pub(super) fn overridden(&mut self, name: &str, keys: Keys<'_>, overrides: &Overrides) -> Checked<()> {
         let mut overridden = overrides.append.iter().chain(&overrides.replace);
         if let Some(key) = overridden.find(|key| !keys.has(key)) {
             return keys.refuse(format!("`{key}` is overridden, but the item has no `{key}`"));
@@ -114,7 +76,7 @@ impl Reader<'_> {
         }
     }
 
-    fn update(&mut self, keys: Keys<'_>, wanted: &[&str], is_append: bool) -> Checked<Update> {
+    pub(super) fn update(&mut self, keys: Keys<'_>, wanted: &[&str], is_append: bool) -> Checked<Update> {
         let wants = |key| wanted.contains(&key);
         let mut update = Update::default();
         if wants("condition") {
@@ -153,10 +115,6 @@ impl Reader<'_> {
         Ok(update)
     }
 
-    fn exceptions(&mut self, keys: Keys<'_>, is_append: bool) -> Checked<Vec<exceptions::Exception>> {
-        exceptions::read(keys, is_append, &mut |fault| self.faults.push(fault))
-    }
-
     /// The rule that an item updates. None if there would be one, had it been readable.
     fn previous(&mut self, name: &str, keys: Keys<'_>) -> Checked<Option<&mut Rule>> {
         if self.collection.rules.get(name).is_none() {
@@ -173,7 +131,7 @@ impl Reader<'_> {
         Ok(previous)
     }
 
-    fn append(&mut self, name: &str, keys: Keys<'_>, update: Update) -> Checked<()> {
+    pub(super) fn append(&mut self, name: &str, keys: Keys<'_>, update: Update) -> Checked<()> {
         let number = self.collection.number();
         let Some(rule) = self.previous(name, keys)? else { return Ok(()) };
         let Update { condition, output, desc, tags, exceptions, .. } = update;
@@ -202,7 +160,7 @@ impl Reader<'_> {
     fn replace(&mut self, name: &str, keys: Keys<'_>, update: Update) -> Checked<()> {
         let number = self.collection.number();
         let Some(rule) = self.previous(name, keys)? else { return Ok(()) };
-        let checks_fields = rule.source == super::source::AUDIT;
+        let checks_fields = rule.source == AUDIT;
         if let Some(mut exceptions) = update.exceptions {
             for exception in &mut exceptions {
                 complete(exception, checks_fields)?;
@@ -220,67 +178,6 @@ impl Reader<'_> {
         rule.order.visibility = number;
         Ok(())
     }
-
-    fn switch(&mut self, name: &str, keys: Keys<'_>) -> Checked<()> {
-        let enabled = keys.boolean("enabled")?;
-        let fault =
-            Fault::new(Code::DeprecatedItem, "an item with `enabled` alone is deprecated", keys.context);
-        self.faults.push(fault.help("add `override: {enabled: replace}`"));
-        match self.collection.rules.get_mut(name) {
-            Some(rule) => rule.enabled = enabled,
-            None => self.no_previous(keys, "rule", name)?,
-        }
-        Ok(())
-    }
-
-    fn definition(&mut self, name: &str, keys: Keys<'_>) -> Checked<()> {
-        let context = keys.context;
-        let (_, condition) = keys.text("condition")?;
-        let (_, output) = keys.text("output")?;
-        let desc = keys.text("desc")?.0.to_owned();
-        let priority = priority(keys)?;
-        let source = keys.optional_text("source")?.unwrap_or(SYSCALL).to_owned();
-        let enabled = keys.optional_boolean("enabled")?.unwrap_or(true);
-        let warn_evttypes = keys.optional_boolean("warn_evttypes")?.unwrap_or(true);
-        let skip_if_unknown_filter = keys.optional_boolean("skip-if-unknown-filter")?.unwrap_or_default();
-        keys.optional_boolean("capture")?;
-        if keys.has("capture_duration") {
-            keys.unsigned("capture_duration")?;
-        }
-        let tags = if keys.has("tags") { tags(keys)? } else { Vec::new() };
-        let mut exceptions = self.exceptions(keys, false)?;
-
-        if let Some(previous) = self.collection.rules.get(name).filter(|previous| previous.source != source) {
-            return Err(other_source(keys, &previous.source));
-        }
-        if !is_known(&source) {
-            let message = format!("events of source `{source}` do not come here; the rule is skipped");
-            self.faults.push(Fault::new(Code::UnknownSource, message, context));
-        }
-        for exception in &mut exceptions {
-            complete(exception, source == super::source::AUDIT)?;
-        }
-        let rule = Rule {
-            name: name.to_owned(),
-            desc,
-            condition: self.traced(condition),
-            condition_context: context.node(self.source, condition, "rule condition", ""),
-            output: self.traced(output).trimmed(),
-            output_context: context.node(self.source, output, "rule output", ""),
-            context: context.clone(),
-            source,
-            priority,
-            tags: tags.into_iter().collect(),
-            exceptions,
-            enabled,
-            warn_evttypes,
-            skip_if_unknown_filter,
-            order: Order::default(),
-        };
-        let number = self.collection.number();
-        self.collection.rules.define(rule, number);
-        Ok(())
-    }
 }
 
 fn set<T>(old: &mut T, new: Option<T>) {
@@ -289,28 +186,8 @@ fn set<T>(old: &mut T, new: Option<T>) {
     }
 }
 
-fn tags(keys: Keys<'_>) -> Checked<Vec<String>> {
-    Ok(keys.texts("tags")?.into_iter().filter_map(Node::text).map(str::to_owned).collect())
-}
-
-fn priority(keys: Keys<'_>) -> Checked<Priority> {
-    let (text, node) = keys.text("priority")?;
-    text.parse().map_err(|error: crate::UnknownPriority| {
-        let context = keys.context.node(keys.source, node, "rule priority", "");
-        Fault::new(Code::YamlValidate, error.to_string(), &context)
-    })
-}
-
-fn other_source(keys: Keys<'_>, source: &str) -> Fault {
-    let message = format!("the rule is defined already, for source `{source}`");
-    let help = format!(
-        "add `source: {source}`, or use another name; a definition without `source` is for `{SYSCALL}`"
-    );
-    Fault::new(Code::Validate, message, keys.context).help(help)
-}
-
 /// Of an exception that is there only values can be appended to; a new one must be whole.
-fn append_exception(rule: &mut Rule, mut exception: exceptions::Exception) -> Checked<()> {
+fn append_exception(rule: &mut Rule, mut exception: Exception) -> Checked<()> {
     let refuse = |message: &str| Err(Fault::new(Code::Validate, message, &exception.context));
     match rule.exceptions.iter_mut().find(|previous| previous.name == exception.name) {
         Some(_) if !exception.fields.is_empty() || !exception.comps.is_empty() => refuse(
@@ -323,16 +200,9 @@ fn append_exception(rule: &mut Rule, mut exception: exceptions::Exception) -> Ch
         None if exception.fields.is_empty() => refuse("a new exception needs `fields`"),
         None if exception.values.is_empty() => refuse("a new exception that is appended needs `values`"),
         None => {
-            exception.complete(rule.source == super::source::AUDIT)?;
+            exception.complete(rule.source == AUDIT)?;
             rule.exceptions.push(exception);
             Ok(())
         }
     }
-}
-
-fn complete(exception: &mut exceptions::Exception, checks_fields: bool) -> Checked<()> {
-    if exception.fields.is_empty() {
-        return Err(Fault::new(Code::Validate, "an exception needs `fields`", &exception.context));
-    }
-    exception.complete(checks_fields)
 }
