@@ -8,6 +8,7 @@
 )]
 
 pub mod aws;
+pub mod azure;
 mod faults;
 pub mod gcp;
 mod http;

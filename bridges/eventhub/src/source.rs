@@ -1,0 +1,346 @@
+//! One partition as a source: attach, read, and come back from whatever the service says.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use audit_bridge::deliver::Backoff;
+use audit_bridge::metrics::{Metrics, SourceTroubled};
+use audit_bridge::time::{From, Time};
+use audit_bridge::{Batch, Record, Source};
+use audit_event::Timestamp;
+use audit_service::health::Condition as Ready;
+use audit_service::metrics::Occurrence;
+use tokio::time::{Instant, sleep_until};
+
+use crate::amqp::{Failure, Message, PartitionLink, PartitionProperties, Reaction, Received, Start};
+use crate::hub::{Hub, Unavailable};
+
+mod credit;
+mod metrics;
+mod position;
+
+pub use credit::Credit;
+pub use metrics::{Gap, HubMetrics};
+pub use position::Position;
+
+/// How often a partition is asked how far behind its reader is.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// At most so many bytes of messages in a batch, a single larger one excepted.
+const MOST_BYTES: usize = 2 << 20;
+/// At most so many messages in a batch.
+const MOST_MESSAGES: usize = 200;
+
+/// A partition of a hub, read from a position on.
+#[derive(Debug)]
+pub struct Partition {
+    unit: String,
+    id: String,
+    hub: Arc<Hub>,
+    /// What was read last, or where to begin.
+    position: Position,
+    /// Read up to here and end.
+    until: Option<Until>,
+    link: Option<Link>,
+    /// Nothing is asked of the hub before that.
+    not_before: Instant,
+    backoff: Backoff,
+    credit: Credit,
+    ready: Ready,
+    metrics: Metrics,
+    hub_metrics: HubMetrics,
+}
+
+#[derive(Debug)]
+struct Link {
+    link: PartitionLink,
+    /// The first message tells whether some are missing before it.
+    fresh: bool,
+    heard: Instant,
+    looked: Instant,
+}
+
+/// Where a partition that is read once ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Until {
+    Unknown,
+    Sequence(i64),
+}
+
+/// What every partition of a bridge is read with.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The hub.
+    pub hub: Arc<Hub>,
+    /// Where a partition without a position begins.
+    pub from: From,
+    /// Read what is there and end, and give up where somebody must mend something.
+    pub once: bool,
+    /// Bytes that all partitions together may have asked for.
+    pub budget: usize,
+    /// How many partitions share it at present.
+    pub sharing: Arc<AtomicUsize>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What is counted of hubs.
+    pub hub_metrics: HubMetrics,
+}
+
+/// A partition can't be read, and nobody waits for that to change.
+#[derive(Debug, thiserror::Error)]
+#[error("{unit} cannot be read: {problem}")]
+pub struct GaveUp {
+    unit: String,
+    problem: Unavailable,
+}
+
+impl Partition {
+    /// The partition `id` as the unit `unit`. `ready` is set while somebody must mend something.
+    pub fn new(reading: &Reading, unit: &str, id: &str, position: Option<Position>, ready: Ready) -> Self {
+        reading.sharing.fetch_add(1, Ordering::AcqRel);
+        Self {
+            unit: unit.to_owned(),
+            id: id.to_owned(),
+            hub: Arc::clone(&reading.hub),
+            position: position.unwrap_or_else(|| Position::starting(reading.from, Time::of_machine())),
+            until: reading.once.then_some(Until::Unknown),
+            link: None,
+            not_before: Instant::now(),
+            backoff: Backoff::default(),
+            credit: Credit::new(reading.budget, Arc::clone(&reading.sharing)),
+            ready,
+            metrics: reading.metrics.clone(),
+            hub_metrics: reading.hub_metrics.clone(),
+        }
+    }
+
+    /// Attaches if need be. `None` at the end of what is to be read.
+    async fn attached(&mut self) -> Result<Option<&mut Link>, Unavailable> {
+        sleep_until(self.not_before).await;
+        if self.link.is_none() {
+            if self.until == Some(Until::Unknown) {
+                let properties = self.hub.partition(&self.id).await?;
+                if self.position.sequence.is_some_and(|last| last > properties.last) {
+                    self.reposition(&properties);
+                }
+                self.until = Some(Until::Sequence(self.last_to_read(&properties)));
+            }
+            if self.is_done() {
+                return Ok(None);
+            }
+            let mut link = self.hub.attach(&self.id, &self.position.start()).await?;
+            link.allow(self.credit.messages()).await?;
+            let now = Instant::now();
+            self.link = Some(Link { link, fresh: true, heard: now, looked: now });
+            self.ready.ready();
+            self.metrics.request(&self.unit, "attached");
+            tracing::info!(unit = self.unit, position = %self.position, "reading");
+        }
+        Ok(self.link.as_mut())
+    }
+
+    /// The sequence number after which nothing is left to read; -1 when there is nothing.
+    fn last_to_read(&self, properties: &PartitionProperties) -> i64 {
+        let nothing_since = match (self.position.start(), properties.last_enqueued) {
+            (Start::Latest, _) => true,
+            (Start::Since(time), Some(last)) => last.as_milliseconds() <= time.as_milliseconds(),
+            _ => false,
+        };
+        if properties.is_empty || nothing_since { -1 } else { properties.last }
+    }
+
+    fn is_done(&self) -> bool {
+        match self.until {
+            Some(Until::Sequence(last)) => last <= self.position.sequence.unwrap_or(-1),
+            _ => false,
+        }
+    }
+
+    /// The next messages, as many as are there already.
+    async fn read(&mut self) -> Result<Option<Batch<Position>>, Unavailable> {
+        loop {
+            let Some(link) = self.attached().await? else { return Ok(None) };
+            let look = link.looked + LOOK_EVERY;
+            tokio::select! {
+                received = link.link.next() => {
+                    let received = received?;
+                    link.heard = Instant::now();
+                    return self.gather(received).await.map(Some);
+                }
+                () = sleep_until(look) => self.look().await?,
+            }
+        }
+    }
+
+    /// Takes what came, and what else came meanwhile.
+    async fn gather(&mut self, first: Received) -> Result<Batch<Position>, Unavailable> {
+        let mut records = Vec::new();
+        let (mut bytes, mut messages) = (0, 1);
+        bytes += self.take(first, &mut records);
+        while bytes < MOST_BYTES && messages < MOST_MESSAGES {
+            let Some(link) = &mut self.link else { break };
+            let Some(received) = link.link.next_at_hand().await else { break };
+            match received {
+                Ok(received) => bytes += self.take(received, &mut records),
+                // What came before the failure is good; the next call meets the failure again.
+                Err(_) => break,
+            }
+            messages += 1;
+        }
+        self.backoff.reset();
+        let wanted = self.credit.messages();
+        if let Some(link) = &mut self.link
+            && link.link.credit() <= wanted / 2
+            && link.link.allow(wanted).await.is_err()
+        {
+            // The link is gone; reading it says why.
+        }
+        Ok(Batch { records, position: Some(self.position.clone()) })
+    }
+
+    /// Keeps a message and its place; how many bytes it has.
+    fn take(&mut self, received: Received, records: &mut Vec<Record>) -> usize {
+        let message = match received {
+            Received::Message(message) => message,
+            Received::Undecodable(reason) => {
+                let text = format!("{{\"undecodable\":{}}}", serde_json::Value::from(reason));
+                let origin = format!("{}, behind {}", self.unit, self.position);
+                records.push(Record { text, origin, time: None });
+                return 0;
+            }
+        };
+        let fresh = self.link.as_mut().is_some_and(|link| std::mem::take(&mut link.fresh));
+        if let Some(last) = self.position.sequence {
+            if message.sequence <= last {
+                return message.body.len();
+            }
+            if fresh && message.sequence > last + 1 {
+                Gap { unit: &self.unit, after: last, before: message.sequence }.emit(&self.hub_metrics);
+            }
+        }
+        let bytes = message.body.len();
+        self.credit.saw(bytes);
+        self.hub_metrics.read(&self.unit, message.enqueued);
+        self.position = Position::behind(&message);
+        records.push(self.record(message));
+        bytes
+    }
+
+    fn record(&self, message: Message) -> Record {
+        Record {
+            text: audit_event::payload::text(&message.body).into_owned(),
+            origin: format!("{}, sequence number {}", self.unit, message.sequence),
+            time: message.enqueued.map(|time: Timestamp| Time::from_millis(time.as_milliseconds())),
+        }
+    }
+
+    /// How far behind is this reader? A link on which nothing comes although there is something is dead.
+    async fn look(&mut self) -> Result<(), Unavailable> {
+        let properties = self.hub.partition(&self.id).await?;
+        let behind = self.hub_metrics.looked(&self.unit, &properties, self.position.sequence);
+        if let Some(link) = &mut self.link {
+            link.looked = Instant::now();
+            let stalled = behind > 0 && link.heard.elapsed() >= LOOK_EVERY && self.position.is_known();
+            if stalled {
+                self.link = None;
+                return Err(Failure::Lost {
+                    what: "reading the partition",
+                    reason: format!("nothing comes although {behind} messages wait"),
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits out what passes; the error is what does not pass and nobody waits for.
+    async fn failed(&mut self, problem: Unavailable) -> Result<(), GaveUp> {
+        self.link = None;
+        let text = format!("{problem}{}", self.hint(&problem));
+        SourceTroubled { unit: &self.unit, kind: problem.kind(), problem: &text }.emit(&self.metrics);
+        let reaction = problem.reaction();
+        if self.until.is_some() && matches!(reaction, Reaction::Mend) {
+            return Err(GaveUp { unit: self.unit.clone(), problem });
+        }
+        match reaction {
+            Reaction::Retry => {}
+            Reaction::Rest(_) | Reaction::Authorize | Reaction::Mend => self.ready.not_ready(&text),
+            Reaction::Reposition => {
+                if let Ok(properties) = self.hub.partition(&self.id).await {
+                    self.reposition(&properties);
+                }
+            }
+        }
+        let asked = match reaction {
+            Reaction::Rest(span) => Some(span),
+            _ => None,
+        };
+        self.not_before = Instant::now() + self.backoff.next(asked);
+        Ok(())
+    }
+
+    /// The position is not in the log. What is still there is read from its beginning; what is gone is named.
+    fn reposition(&mut self, properties: &PartitionProperties) {
+        match self.position.sequence {
+            Some(last) if last + 1 < properties.first => {
+                Gap { unit: &self.unit, after: last, before: properties.first }.emit(&self.hub_metrics);
+            }
+            _ => tracing::error!(
+                unit = self.unit,
+                position = %self.position,
+                "the position is of another event hub, probably one of the same name; reading from the beginning"
+            ),
+        }
+        self.position = Position::default();
+    }
+
+    fn hint(&self, problem: &Unavailable) -> String {
+        use crate::amqp::Condition;
+        let Unavailable::Wire(Failure::Refused { condition, .. }) = problem else { return String::new() };
+        let group = &self.hub.settings().group;
+        match condition {
+            Condition::Stolen => format!(
+                "; another reader uses the consumer group `{group}`: if it is no replica of this bridge, give each \
+                 tool a group of its own"
+            ),
+            Condition::Unauthorized => format!(
+                "; {} needs the right to listen, by the role `Azure Event Hubs Data Receiver` on the event hub or a \
+                 policy with `Listen`",
+                self.hub.credentials().who()
+            ),
+            Condition::NotFound => {
+                format!("; check the names of the event hub and of the consumer group `{group}`")
+            }
+            Condition::EntityDisabled => "; the event hub is switched off".to_owned(),
+            Condition::QuotaExceeded => {
+                format!(
+                    "; too many readers use the consumer group `{group}`, or the tier's connections are used up"
+                )
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+impl Source for Partition {
+    type Position = Position;
+    type Failed = GaveUp;
+
+    async fn next(&mut self) -> Result<Option<Batch<Position>>, GaveUp> {
+        loop {
+            if self.is_done() {
+                return Ok(None);
+            }
+            match self.read().await {
+                Ok(batch) => return Ok(batch),
+                Err(problem) => self.failed(problem).await?,
+            }
+        }
+    }
+}
+
+impl Drop for Partition {
+    fn drop(&mut self) {
+        self.credit.leave();
+    }
+}

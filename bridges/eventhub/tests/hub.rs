@@ -1,0 +1,328 @@
+//! The hub and its partitions against a namespace that checks what they do.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails here fails")]
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use audit_bridge::metrics::Metrics;
+use audit_bridge::time::From;
+use audit_bridge::{Batch, Source};
+use audit_fakes::azure::{self, EventHubs, Hub as FakeHub, Selector};
+use audit_service::client::{Client, Options};
+use audit_service::health::Health;
+use eventhub_bridge::amqp::{Condition, Endpoint, Failure, Start};
+use eventhub_bridge::credentials::{Credentials, Entra, Identity};
+use eventhub_bridge::hub::{Hub, Settings, Unavailable};
+use eventhub_bridge::source::{HubMetrics, Partition, Position, Reading};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn hub_with(fake: &EventHubs, credentials: Credentials, answer_within: Duration) -> Arc<Hub> {
+    let endpoint = Endpoint {
+        namespace: "shop.servicebus.windows.net".to_owned(),
+        host: "127.0.0.1".to_owned(),
+        port: fake.address().port(),
+        tls: None,
+        answer_within,
+    };
+    let settings = Settings {
+        endpoint,
+        hub: "audit".to_owned(),
+        group: "$Default".to_owned(),
+        epoch: Some(0),
+        reader: "test".to_owned(),
+    };
+    Arc::new(Hub::new(settings, credentials))
+}
+
+fn hub(fake: &EventHubs) -> Arc<Hub> {
+    let policy = fake.connection_string("audit").parse().unwrap();
+    hub_with(fake, Credentials::Policy(policy), Duration::from_secs(5))
+}
+
+fn reading(hub: &Arc<Hub>, once: bool) -> Reading {
+    Reading {
+        hub: Arc::clone(hub),
+        from: From::Beginning,
+        once,
+        budget: 64 << 20,
+        sharing: Arc::new(AtomicUsize::new(0)),
+        metrics: Metrics::default(),
+        hub_metrics: HubMetrics::default(),
+    }
+}
+
+fn partition(reading: &Reading, id: &str, position: Option<Position>) -> Partition {
+    Partition::new(reading, &format!("audit/{id}"), id, position, Health::new().condition("partition"))
+}
+
+async fn next(partition: &mut Partition) -> Option<Batch<Position>> {
+    tokio::time::timeout(SOON, partition.next()).await.expect("messages in time").expect("no giving up")
+}
+
+/// Reads until so many messages came.
+async fn take(partition: &mut Partition, messages: usize) -> Vec<String> {
+    let mut texts = Vec::new();
+    while texts.len() < messages {
+        let batch = next(partition).await.expect("more messages");
+        texts.extend(batch.records.into_iter().map(|record| record.text));
+    }
+    texts
+}
+
+fn numbers(range: std::ops::Range<i64>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
+
+fn fill(hub: &FakeHub, partition: usize, range: std::ops::Range<i64>) {
+    for number in range {
+        hub.put(partition, number.to_string());
+    }
+}
+
+#[tokio::test]
+async fn describes_itself_and_is_read_from_where_one_wants() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 4);
+    for number in 0..10_i64 {
+        held.put_at(2, 1_000 * number, number.to_string());
+    }
+    let hub = hub(&fake);
+    assert_eq!(hub.partitions().await.unwrap(), ["0", "1", "2", "3"]);
+    let properties = hub.partition("2").await.unwrap();
+    assert_eq!((properties.first, properties.last, properties.is_empty), (0, 9, false));
+    assert_eq!(properties.last_enqueued.unwrap().as_milliseconds(), 9_000);
+    assert!(hub.partition("0").await.unwrap().is_empty);
+
+    let reading = reading(&hub, true);
+    for (position, first) in [
+        (None, 0),
+        (Some(r#"{"sequence":4}"#), 5),
+        (Some(r#"{"offset":"1:24576:6"}"#), 7),
+        (Some(r#"{"since":"1970-01-01T00:00:07.500Z"}"#), 8),
+        (Some(r#"{"sequence":9}"#), 10),
+        (Some(r#"{"since":"1970-01-01T00:00:09Z"}"#), 10),
+    ] {
+        let position = position.map(|text| serde_json::from_str(text).unwrap());
+        let mut partition = partition(&reading, "2", position);
+        let mut texts = Vec::new();
+        while let Some(batch) = next(&mut partition).await {
+            assert_eq!(batch.position.unwrap().sequence, batch.records.last().unwrap().text.parse().ok());
+            texts.extend(batch.records.into_iter().map(|record| record.text));
+        }
+        assert_eq!(texts, numbers(first..10));
+    }
+    assert_eq!(fake.connections(), 1);
+    hub.close().await;
+}
+
+#[tokio::test]
+async fn messages_of_a_megabyte_and_many_small_ones_arrive_whole() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 1);
+    let large = "x".repeat(1_000_000);
+    held.put(0, large.clone());
+    fill(&held, 0, 0..3_000);
+    held.put(0, large.clone());
+    let hub = hub(&fake);
+    let reading = reading(&hub, true);
+    let texts = take(&mut partition(&reading, "0", None), 3_002).await;
+    assert!(texts.first() == Some(&large) && texts.last() == Some(&large));
+    assert_eq!(texts[1..3_001], numbers(0..3_000));
+}
+
+#[tokio::test]
+async fn comes_back_from_whatever_the_service_does() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 2);
+    let hub = hub(&fake);
+    let reading = reading(&hub, false);
+    let mut read = partition(&reading, "1", None);
+    fill(&held, 1, 0..10);
+    assert_eq!(take(&mut read, 10).await, numbers(0..10));
+    let mut count = 10;
+    for trouble in ["amqp:link:detach-forced", "com.microsoft:timeout", "amqp:internal-error"] {
+        held.detach(1, trouble);
+        fill(&held, 1, count..count + 10);
+        assert_eq!(take(&mut read, 10).await, numbers(count..count + 10), "{trouble}");
+        count += 10;
+    }
+    fake.cut();
+    fill(&held, 1, count..count + 10);
+    assert_eq!(take(&mut read, 10).await, numbers(count..count + 10), "cut");
+    count += 10;
+    fake.refuse_next(["amqp:link:redirect", "com.microsoft:operation-cancelled"]);
+    held.detach(1, "amqp:link:detach-forced");
+    fill(&held, 1, count..count + 10);
+    assert_eq!(take(&mut read, 10).await, numbers(count..count + 10), "refused");
+    assert_eq!(held.readers(1), 1);
+    // Each time behind the last message that was read.
+    let starts: Vec<Selector> =
+        fake.attached().into_iter().map(|attached| attached.selector).skip(1).collect();
+    assert!(!starts.contains(&Selector::Offset("-1".to_owned())), "{starts:?}");
+}
+
+#[tokio::test]
+async fn a_reader_with_the_same_epoch_takes_over_and_the_old_one_is_told() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 1);
+    fill(&held, 0, 0..5);
+    let (one, other) = (hub(&fake), hub(&fake));
+    let mut old = one.attach("0", &Start::Earliest).await.unwrap();
+    old.allow(100).await.unwrap();
+    let _new = other.attach("0", &Start::Earliest).await.unwrap();
+    let failure = loop {
+        match tokio::time::timeout(SOON, old.next()).await.unwrap() {
+            Ok(_) => {}
+            Err(failure) => break failure,
+        }
+    };
+    assert_eq!(failure.condition(), Some(Condition::Stolen));
+    assert_eq!(held.readers(0), 1);
+}
+
+#[tokio::test]
+async fn tokens_are_renewed_before_they_end_and_put_anew_when_they_ended_early() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 1);
+    let entra = fake.entra();
+    entra.set_life(Duration::from_secs(2));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, format!("{}\n", azure::entra::FEDERATED)).unwrap();
+    let identity = Identity::Workload {
+        authority: entra.url(),
+        tenant: azure::entra::TENANT.to_owned(),
+        client: azure::entra::CLIENT.to_owned(),
+        token_file: file.into(),
+    };
+    let hub = hub_with(&fake, Credentials::Entra(by(identity)), Duration::from_secs(5));
+    let reading = reading(&hub, false);
+    let mut read = partition(&reading, "0", None);
+    fill(&held, 0, 0..1);
+    take(&mut read, 1).await;
+    let mut sent = 1;
+    while fake.tokens_put() < 3 {
+        fill(&held, 0, sent..sent + 1);
+        assert_eq!(take(&mut read, 1).await, numbers(sent..sent + 1));
+        sent += 1;
+    }
+    assert_eq!(fake.attached().len(), 1, "renewal leaves the link alone");
+
+    fake.end_tokens();
+    fill(&held, 0, sent..sent + 1);
+    assert_eq!(take(&mut read, 1).await, numbers(sent..sent + 1));
+    assert_eq!(fake.attached().len(), 2, "a new token, a new link");
+}
+
+fn by(identity: Identity) -> Entra {
+    audit_service::tls::install();
+    let client = Client::new("test", &Options::default()).unwrap();
+    Entra { identity, resource: "https://eventhubs.azure.net".to_owned(), client }
+}
+
+#[tokio::test]
+async fn every_identity_gets_its_token_and_refusals_say_why() {
+    let fake = EventHubs::start();
+    fake.hub("audit", 1);
+    let entra = fake.entra();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = |text: &str| {
+        let path = folder.path().join(fastrand::u64(..).to_string());
+        std::fs::write(&path, text).unwrap();
+        path.into()
+    };
+    let (authority, tenant, client) =
+        (entra.url(), azure::entra::TENANT.to_owned(), azure::entra::CLIENT.to_owned());
+    let application = |text| Identity::Secret {
+        authority: authority.clone(),
+        tenant: tenant.clone(),
+        client: client.clone(),
+        secret_file: secret(text),
+    };
+    for identity in [
+        application(azure::entra::SECRET),
+        Identity::Managed { endpoint: entra.url(), client: None },
+        Identity::Managed { endpoint: entra.url(), client: Some(client.clone()) },
+    ] {
+        let hub = hub_with(&fake, Credentials::Entra(by(identity)), Duration::from_secs(5));
+        assert_eq!(hub.partitions().await.unwrap(), ["0"]);
+    }
+    let wrong_secret = application("wrong");
+    let wrong = Identity::Workload { authority, tenant, client, token_file: secret("of another cluster") };
+    for (identity, hint) in
+        [(wrong_secret, "the client secret is wrong"), (wrong, "the federated credential must name")]
+    {
+        let hub = hub_with(&fake, Credentials::Entra(by(identity)), Duration::from_secs(5));
+        let problem = hub.partitions().await.unwrap_err();
+        assert!(problem.to_string().contains(hint), "{problem}");
+        assert_eq!(problem.kind(), "credentials");
+    }
+    let forged = fake.connection_string("audit").replace("SharedAccessKey=", "SharedAccessKey=x");
+    let hub = hub_with(&fake, Credentials::Policy(forged.parse().unwrap()), Duration::from_secs(5));
+    assert_eq!(hub.partitions().await.unwrap_err().kind(), "unauthorized-access");
+}
+
+#[tokio::test]
+async fn silence_is_noticed() {
+    let fake = EventHubs::start();
+    fake.hub("audit", 1);
+    let policy = fake.connection_string("audit").parse().unwrap();
+    let hub = hub_with(&fake, Credentials::Policy(policy), Duration::from_millis(300));
+    hub.partitions().await.unwrap();
+    fake.hang();
+    let problem = hub.partitions().await.unwrap_err();
+    assert!(matches!(problem, Unavailable::Wire(Failure::Silent { .. })), "{problem}");
+    // The silent connection is forgotten, and the next question goes over a new one.
+    assert_eq!(hub.partitions().await.unwrap(), ["0"]);
+}
+
+#[tokio::test]
+async fn an_expired_position_begins_at_the_oldest_message() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 1);
+    fill(&held, 0, 0..10);
+    let hub = hub(&fake);
+    let reading = reading(&hub, true);
+    let mut read = partition(&reading, "0", None);
+    let first = next(&mut read).await.unwrap();
+    let position: Position = first.position.unwrap();
+    drop(read);
+    fill(&held, 0, 10..20);
+    held.keep(0, 5);
+    let mut read = partition(&reading, "0", Some(position));
+    assert_eq!(take(&mut read, 5).await, numbers(15..20));
+
+    // A hub that was made anew numbers from zero.
+    let foreign = Position { sequence: Some(4_711), offset: Some("9:9:9".to_owned()), since: None };
+    let mut read = partition(&reading, "0", Some(foreign));
+    assert_eq!(take(&mut read, 5).await, numbers(15..20));
+}
+
+#[tokio::test]
+async fn what_somebody_must_mend_ends_reading_once_and_waits_otherwise() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 1);
+    fill(&held, 0, 0..1);
+    let hub = hub(&fake);
+    held.set_disabled(true);
+    let once = reading(&hub, true);
+    let mut read = partition(&once, "0", None);
+    let gave_up = tokio::time::timeout(SOON, read.next()).await.unwrap().unwrap_err();
+    assert!(gave_up.to_string().contains("entity-disabled"), "{gave_up}");
+
+    let health = Health::new();
+    let daemon = reading(&hub, false);
+    let mut read = Partition::new(&daemon, "audit/0", "0", None, health.condition("audit/0"));
+    let mend = async {
+        while !health.failing().iter().any(|(_, reason)| reason.contains("switched off")) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        held.set_disabled(false);
+    };
+    let (texts, ()) = tokio::join!(take(&mut read, 1), mend);
+    assert_eq!(texts, ["0"]);
+    assert!(health.is_ready());
+}
