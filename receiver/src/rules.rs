@@ -11,8 +11,17 @@ use crate::evaluate::{Located, nanoseconds};
 use crate::identity;
 use crate::store::Alert;
 
-/// The rules that are used when none are given.
-const BUILT_IN: (&str, &str) = ("built-in.yaml", include_str!("../rules/builtin/k8s-audit.yaml"));
+/// The rules that are used when none are given, in the order in which they are loaded.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("built-in/00-words.yaml", include_str!("../rules/builtin/00-words.yaml")),
+    ("built-in/10-access.yaml", include_str!("../rules/builtin/10-access.yaml")),
+    ("built-in/20-workloads.yaml", include_str!("../rules/builtin/20-workloads.yaml")),
+    ("built-in/30-secrets.yaml", include_str!("../rules/builtin/30-secrets.yaml")),
+    ("built-in/40-rights.yaml", include_str!("../rules/builtin/40-rights.yaml")),
+    ("built-in/50-identity.yaml", include_str!("../rules/builtin/50-identity.yaml")),
+    ("built-in/60-cluster.yaml", include_str!("../rules/builtin/60-cluster.yaml")),
+    ("built-in/70-activity.yaml", include_str!("../rules/builtin/70-activity.yaml")),
+];
 
 /// Why there are no rules.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +49,9 @@ pub enum Unusable {
 /// When a path can't be read, or none of them is or has a rules file.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Unusable> {
     if paths.is_empty() {
-        let (name, text) = BUILT_IN;
-        return Ok(vec![SourceFile { name: name.to_owned(), text: text.to_owned() }]);
+        let file =
+            |(name, text): &(&str, &str)| SourceFile { name: (*name).to_owned(), text: (*text).to_owned() };
+        return Ok(BUILT_IN.iter().map(file).collect());
     }
     let mut files = Vec::new();
     for path in paths {
