@@ -33,6 +33,8 @@ pub struct Config {
     /// Which of the matching rules raise an alert.
     #[serde(rename = "match")]
     pub matching: Match,
+    /// Whether events that were cut and entries that can't be read raise alerts of our own, whatever the rules.
+    pub native: bool,
     /// Where alerts go from the store.
     pub outputs: Outputs,
     /// Logs.
@@ -109,6 +111,7 @@ impl Default for Config {
             store: "sqlite:audit-receiver.db".to_owned(),
             rules: Vec::new(),
             matching: Match::default(),
+            native: true,
             outputs: Outputs::default(),
             log: logging::Options::default(),
         }
@@ -187,7 +190,7 @@ mod tests {
         let config = load(
             "listen: '[::]:0'\ntls: {certificate_file: a, key_file: b, client_ca_file: c}\n\
              auth:\n  tokens:\n    - {file: t, cluster: prod}\nbody: {limit: 1MiB, budget: 2MiB, timeout: 5s}\n\
-             admin: {listen: '0.0.0.0:0'}\nstore: sqlite:x\nrules: [a.yaml]\nmatch: all\noutputs: {stdout: false}\n",
+             admin: {listen: '0.0.0.0:0'}\nstore: sqlite:x\nrules: [a.yaml]\nmatch: all\nnative: false\noutputs: {stdout: false}\n",
         )
         .unwrap();
         assert_eq!(config.matching, Match::All);

@@ -7,6 +7,7 @@ use audit_event::json::Malformed;
 use audit_event::{Event, EventId, Item, split_at_most};
 use audit_rules::Context;
 
+use crate::native;
 use crate::rules::Rules;
 use crate::store::{Alert, Quarantined};
 
@@ -24,6 +25,7 @@ const INTAKE: &str = "intake";
 pub struct Evaluator {
     rules: Rules,
     hostname: String,
+    native: bool,
 }
 
 /// What comes of a body. `received` = `evaluated` + `ignored` + the number of `quarantined`.
@@ -46,7 +48,19 @@ pub struct Outcome {
 impl Evaluator {
     /// An evaluator on the machine of that name.
     pub fn new(rules: Rules, hostname: String) -> Self {
-        Self { rules, hostname }
+        Self { rules, hostname, native: false }
+    }
+
+    /// The same, which also raises the alerts of [`native`] if `native`.
+    #[must_use]
+    pub fn with_native(mut self, native: bool) -> Self {
+        self.native = native;
+        self
+    }
+
+    /// The alert that a record raises by being set aside, if it is to raise one.
+    pub fn set_aside(&self, record: &Quarantined) -> Option<Alert> {
+        self.native.then(|| native::unreadable(record, &self.hostname, jiff::Timestamp::now()))
     }
 
     /// The rules.
@@ -70,6 +84,9 @@ impl Evaluator {
                     outcome.evaluated += 1;
                     outcome.note(&event);
                     self.rules.raise(&event, &mut context, &mut outcome.alerts);
+                    if self.native {
+                        outcome.alerts.extend(native::cut_short(&event, &self.hostname));
+                    }
                 }
                 Item::Ignored(_) => outcome.ignored += 1,
                 Item::Quarantined(raw, reason) => {
@@ -79,6 +96,7 @@ impl Evaluator {
                         source: INTAKE.to_owned(),
                         record: raw.text().as_bytes().to_vec(),
                     };
+                    outcome.alerts.extend(self.set_aside(&record));
                     outcome.quarantined.push((index, record));
                 }
             }

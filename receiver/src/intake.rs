@@ -111,8 +111,12 @@ impl Intake {
         for record in &quarantined {
             Quarantining { record }.emit(&self.counters);
         }
-        self.record(Batch { alerts: Vec::new(), quarantined }).await?;
+        let alerts: Vec<_> =
+            quarantined.iter().filter_map(|record| self.evaluator.set_aside(record)).collect();
+        let rules: Vec<_> = alerts.iter().map(|alert| alert.rule.clone()).collect();
+        let new = self.record(Batch { alerts, quarantined }).await?;
         drop(held);
+        self.counters.alerts(rules.iter().zip(&new));
         Ok(records::Answer { quarantined: count })
     }
 

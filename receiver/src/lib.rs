@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod identity;
 pub mod intake;
 pub mod metrics;
+pub mod native;
 pub mod outputs;
 pub mod rules;
 pub mod serve;

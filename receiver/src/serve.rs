@@ -40,7 +40,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let intake = Arc::new(Intake {
         access: access(&config)?,
         limits: Limits::new(config.body.limit.len(), config.body.budget.len(), config.body.timeout.0),
-        evaluator: Arc::new(Evaluator::new(rules, hostname())),
+        evaluator: Arc::new(Evaluator::new(rules, hostname()).with_native(config.native)),
         workers: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
         store: store.clone(),
         counters: counters.clone(),

@@ -50,7 +50,7 @@ impl Receiver {
         let router = intake::router(Arc::new(Intake {
             access,
             limits,
-            evaluator: Arc::new(Evaluator::new(rules, "host".to_owned())),
+            evaluator: Arc::new(Evaluator::new(rules, "host".to_owned()).with_native(true)),
             workers: Arc::new(Semaphore::new(2)),
             store: store.clone(),
             counters: Arc::new(Counters::new(&metrics)),
@@ -179,7 +179,7 @@ async fn a_bad_event_among_good_ones_is_kept_and_told() {
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         (&answer["evaluated"], &answer["alerts"], &answer["quarantined"][0]["index"]),
-        (&json!(2), &json!(2), &json!(1))
+        (&json!(2), &json!(3), &json!(1))
     );
     let metrics = receiver.metrics.encode();
     for line in ["received_total 3", "evaluated_total 2", "ignored_total 0", "quarantined_total 1"] {
@@ -188,13 +188,16 @@ async fn a_bad_event_among_good_ones_is_kept_and_told() {
 }
 
 #[tokio::test]
-async fn a_bridges_records_are_kept() {
+async fn a_bridges_records_are_kept_and_raise_one_alert() {
     let receiver = Receiver::start().await;
     let records = json!({"records": [{"reason": "cut", "source": "logs/x", "record": "{\"kind\":"}]});
     assert_eq!(
         receiver.post("/quarantine", records.to_string()).await,
         (StatusCode::OK, json!({"quarantined": 1}))
     );
+    receiver.post("/quarantine", records.to_string()).await;
+    let alerts = receiver.stored().await;
+    assert_eq!((alerts.len(), &alerts[0]["rule"]), (1, &json!("Unreadable audit event")));
     let (status, problem) =
         receiver.post("/quarantine", json!({"records": [{"source": "x"}]}).to_string()).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);

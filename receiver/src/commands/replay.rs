@@ -32,6 +32,9 @@ pub struct Replay {
     /// Whether the first matching rule raises an alert or all of them
     #[arg(long = "match", value_name = "WHICH", default_value = "first")]
     matching: Match,
+    /// Raise the receiver's own alerts as well, for events cut short and entries that can't be read; Falco has none
+    #[arg(long)]
+    native: bool,
     /// JSON lines, or one JSON document, of anything that the intake takes; - is stdin [default: stdin]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -53,9 +56,9 @@ impl Replay {
     /// # Errors
     /// When rules or files can't be read or stdout not be written.
     pub fn run(self) -> Result<Done, Stopped> {
-        let Self { rules, matching, files } = self;
+        let Self { rules, matching, native, files } = self;
         let rules = Rules::load(&rules, matching.into()).map_err(|error| Stopped::failed(&error))?;
-        let evaluator = Arc::new(Evaluator::new(rules, crate::serve::hostname()));
+        let evaluator = Arc::new(Evaluator::new(rules, crate::serve::hostname()).with_native(native));
         let files = if files.is_empty() { vec![PathBuf::from("-")] } else { files };
         let mut stdout = BufWriter::new(io::stdout().lock());
         let bar = progress(&files);

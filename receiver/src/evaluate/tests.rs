@@ -154,3 +154,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_cut_or_can_not_be_read_raises_our_own_alert_whatever_the_rules() {
+    let cut = |mark: &str| {
+        let rest = format!(r#","requestURI":"/x","annotations":{{"audit.k8s.io/truncated":"{mark}"}}"#);
+        event("1", "create", &rest)
+    };
+    let list = format!("[{},{},{{\"kind\":\"Event\"}}]", cut("true"), cut("false"));
+    let run =
+        |matching| evaluator(matching).with_native(true).evaluate(&list, Some("prod"), 9).unwrap().alerts;
+    let first = run(Matching::First);
+    let rules: Vec<_> = first.iter().map(|alert| alert.rule.as_str()).collect();
+    assert_eq!(rules, ["Create", native::CUT_SHORT, "Create", native::UNREADABLE]);
+    let (cut, unread) = (document(&first[1]), document(&first[3]));
+    assert_eq!(
+        cut["output"],
+        "03:04:05.000000000: Warning Audit event cut short (user=eve verb=create uri=/x cluster=prod)"
+    );
+    assert_eq!((&cut["source"], &cut["output_fields"]["ka.user.name"]), (&"k8s_audit".into(), &"eve".into()));
+    assert_eq!((&cut["audit_id"], &cut["uuid"]), (&"1".into(), &first[1].id.to_string().into()));
+    assert!(
+        unread["output_fields"]["quarantine.reason"].as_str().unwrap().contains("stageTimestamp"),
+        "{unread}"
+    );
+    assert_eq!(
+        (&unread["output_fields"]["quarantine.source"], &unread["cluster"]),
+        (&"intake".into(), &"prod".into())
+    );
+    // One identity in either mode, and none that a rule of the same name could have.
+    let all = run(Matching::All);
+    for alert in [&first[1], &first[3]] {
+        assert_eq!(all.iter().filter(|other| other.id == alert.id).count(), 1);
+    }
+    assert!(
+        evaluator(Matching::First)
+            .evaluate(&list, None, 9)
+            .unwrap()
+            .alerts
+            .iter()
+            .all(|alert| alert.rule == "Create")
+    );
+}

@@ -1,0 +1,126 @@
+//! Alerts that are the receiver's own: raised whatever rules are loaded, because they say where rules can't look.
+
+use std::borrow::Cow;
+
+use audit_event::{Field, TRUNCATED};
+use audit_rules::Priority;
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use crate::evaluate::{Located, nanoseconds};
+use crate::identity;
+use crate::store::{Alert, Quarantined};
+
+/// An event lost its bodies or its end on its way, so rules that look there are blind.
+pub const CUT_SHORT: &str = "Audit event cut short";
+
+/// An entry can't be evaluated at all.
+pub const UNREADABLE: &str = "Unreadable audit event";
+
+/// The tag that all of them bear.
+const TAG: &str = "audit_receiver";
+
+/// What an alert says, before it is one.
+pub(crate) struct Saying<'a> {
+    pub(crate) id: Uuid,
+    /// Nanoseconds since 1970.
+    pub(crate) time: i64,
+    pub(crate) rule: &'a str,
+    pub(crate) priority: Priority,
+    pub(crate) cluster: &'a str,
+    /// The name in the text, the key in `output_fields`, the value.
+    pub(crate) fields: &'a [(&'static str, &'static str, Json)],
+    pub(crate) audit_id: Option<Cow<'a, str>>,
+    pub(crate) stage: Option<Cow<'a, str>>,
+}
+
+/// The alert for an event that is marked as cut, if it is: by the API server or by a bridge that salvaged it.
+pub fn cut_short(event: &Located<'_>, hostname: &str) -> Option<Alert> {
+    if event.event.annotation(TRUNCATED)? != "true" {
+        return None;
+    }
+    let text = |field| event.event.text(field);
+    let user =
+        event.event.get(Field::User).and_then(|user| user.get("username")).and_then(|name| name.string());
+    let saying = Saying {
+        id: identity::native(event.id.as_bytes(), CUT_SHORT),
+        time: nanoseconds(event.event),
+        rule: CUT_SHORT,
+        priority: Priority::Warning,
+        cluster: &event.cluster,
+        fields: &[
+            ("user", "ka.user.name", user.into()),
+            ("verb", "ka.verb", text(Field::Verb).into()),
+            ("uri", "ka.uri", text(Field::RequestUri).into()),
+            ("cluster", "ka.cluster.name", event.cluster.as_ref().into()),
+        ],
+        audit_id: text(Field::AuditId),
+        stage: text(Field::Stage),
+    };
+    Some(saying.alert(hostname))
+}
+
+/// The alert for a record that is set aside, at the time `now`.
+pub fn unreadable(record: &Quarantined, hostname: &str, now: Timestamp) -> Alert {
+    let Quarantined { reason, cluster, source, record } = record;
+    let saying = Saying {
+        id: identity::native(identity::quarantined(cluster, record).as_bytes(), UNREADABLE),
+        time: i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX),
+        rule: UNREADABLE,
+        priority: Priority::Warning,
+        cluster,
+        fields: &[
+            ("reason", "quarantine.reason", reason.as_str().into()),
+            ("source", "quarantine.source", source.as_str().into()),
+            ("cluster", "ka.cluster.name", cluster.as_str().into()),
+        ],
+        audit_id: None,
+        stage: None,
+    };
+    saying.alert(hostname)
+}
+
+impl Saying<'_> {
+    /// The alert in the form of those that rules raise.
+    pub(crate) fn alert(self, hostname: &str) -> Alert {
+        let Self { id, time, rule, priority, cluster, fields, audit_id, stage } = self;
+        let at = |format| {
+            let time = Timestamp::from_nanosecond(time.into()).unwrap_or_default();
+            time.strftime(format).to_string()
+        };
+        let said: Vec<_> = fields
+            .iter()
+            .map(|(name, _, value)| match value {
+                Json::String(text) => format!("{name}={text}"),
+                Json::Null => format!("{name}=<NA>"),
+                other => format!("{name}={other}"),
+            })
+            .collect();
+        let mut output_fields: serde_json::Map<_, _> =
+            fields.iter().map(|(_, key, value)| ((*key).to_owned(), value.clone())).collect();
+        output_fields.insert("evt.time".to_owned(), time.into());
+        let document = json!({
+            "hostname": hostname,
+            "priority": priority.as_str(),
+            "rule": rule,
+            "source": "k8s_audit",
+            "time": at("%Y-%m-%dT%H:%M:%S.%9fZ"),
+            "output": format!("{}: {priority} {rule} ({})", at("%H:%M:%S.%9f"), said.join(" ")),
+            "output_fields": output_fields,
+            "tags": [TAG],
+            "uuid": id.to_string(),
+            "audit_id": audit_id,
+            "stage": stage,
+            "cluster": cluster,
+        });
+        Alert {
+            id,
+            time,
+            rule: rule.to_owned(),
+            priority,
+            cluster: cluster.to_owned(),
+            document: document.to_string(),
+        }
+    }
+}
