@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 pub use command::{Command, run};
 pub use file::FileStore;
-pub use lease::{CommitFailed, Lease};
+pub use lease::{CommitFailed, Lease, Standing, Watch};
 
 /// The layout of [`Document`] that this version writes.
 pub const SCHEMA: u32 = 1;

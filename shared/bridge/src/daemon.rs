@@ -39,12 +39,13 @@ pub struct Daemon {
     pub health: Health,
     /// What is counted.
     pub metrics: Metrics,
-    registry: registry::Metrics,
-    shutdown: Shutdown,
-    store: Arc<dyn CheckpointStore>,
+    /// Where a bridge registers what only it counts.
+    pub registry: registry::Metrics,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) store: Arc<dyn CheckpointStore>,
     receiver: HttpReceiver,
     quarantine: Keep,
-    owner: String,
+    pub(crate) owner: String,
 }
 
 impl Daemon {
@@ -94,31 +95,43 @@ impl Daemon {
                 () = self.shutdown.requested() => return Ok(()),
             };
             let source = source(lease.position())?;
-            let receiver = self.health.condition(format!("receiver of {name}"));
-            let deliverer = Deliverer::new(
-                self.receiver.clone(),
-                self.quarantine.clone(),
-                &name,
-                receiver,
-                self.metrics.clone(),
-            );
-            let unit = Unit {
-                name: name.clone(),
-                source,
-                convert: Arc::clone(&convert),
-                deliverer: Arc::new(deliverer),
-                lease,
-                condition,
-                metrics: self.metrics.clone(),
-            };
-            tracing::info!(unit = name, "reading");
-            match unit.run(&self.shutdown).await {
+            match self.hold(&name, lease, Arc::clone(&convert), source).await {
                 Err(Stopped::Commit(deposed @ CommitFailed::Deposed { .. })) => {
                     tracing::warn!(unit = name, "{deposed}");
                 }
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Runs one unit whose lease is at hand.
+    pub(crate) async fn hold<S: Source, C: Convert>(
+        &self,
+        name: &str,
+        lease: Lease,
+        convert: Arc<C>,
+        source: S,
+    ) -> Result<(), Stopped> {
+        let condition = self.health.condition(format!("checkpoint of {name}"));
+        let receiver = self.health.condition(format!("receiver of {name}"));
+        let deliverer = Deliverer::new(
+            self.receiver.clone(),
+            self.quarantine.clone(),
+            name,
+            receiver,
+            self.metrics.clone(),
+        );
+        let unit = Unit {
+            name: name.to_owned(),
+            source,
+            convert,
+            deliverer: Arc::new(deliverer),
+            lease,
+            condition,
+            metrics: self.metrics.clone(),
+        };
+        tracing::info!(unit = name, "reading");
+        unit.run(&self.shutdown).await
     }
 
     /// Waits for all units. One that stops does not take the others along, but shows in readiness and in the exit code.

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod deliver;
 pub mod metrics;
 mod record;
+pub mod share;
 pub mod sweep;
 pub mod time;
 pub mod unit;

@@ -39,6 +39,57 @@ pub enum CommitFailed {
     Store(#[from] StoreFailed),
 }
 
+/// A unit in the eyes of a process that does not own it.
+#[derive(Debug, Default)]
+pub struct Watch {
+    found: Option<(Document, Version)>,
+    /// Since when it has not changed, by this process's own clock.
+    since: Option<Instant>,
+}
+
+/// Whether a unit can be taken over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Nobody has it, or nobody who lives.
+    Free,
+    /// That process has it.
+    Held(String),
+}
+
+impl Watch {
+    /// Looks at the unit again; `owner` is who looks.
+    ///
+    /// # Errors
+    /// What the store says, except that somebody else has it.
+    pub async fn look(
+        &mut self,
+        store: &Arc<dyn CheckpointStore>,
+        unit: &str,
+        owner: &str,
+    ) -> Result<Standing, StoreFailed> {
+        let alone = match store.hold(unit).await {
+            Err(StoreFailed::InUse(place)) => return Ok(Standing::Held(place)),
+            alone => alone?,
+        };
+        let found = store.load(unit).await?;
+        let version =
+            |found: &Option<(Document, Version)>| found.as_ref().map(|(_, version)| version.clone());
+        if version(&found) != version(&self.found) || self.since.is_none() {
+            self.since = Some(Instant::now());
+        }
+        self.found = found;
+        let unchanged = self.since.map(|since| since.elapsed()).unwrap_or_default();
+        Ok(match &self.found {
+            Some((Document { owner: held, .. }, _))
+                if !(alone || held.is_empty() || held == owner || unchanged >= EXPIRY) =>
+            {
+                Standing::Held(held.clone())
+            }
+            _ => Standing::Free,
+        })
+    }
+}
+
 impl Lease {
     /// Waits until the unit is free and takes it. `owner` must differ between processes, also of one host.
     ///
@@ -49,48 +100,42 @@ impl Lease {
         unit: &str,
         owner: &str,
     ) -> Result<Self, StoreFailed> {
-        let mut watched: Option<(Version, Instant)> = None;
+        let mut watch = Watch::default();
         loop {
-            match Self::try_acquire(&store, unit, owner, &mut watched).await {
-                Ok(Some(lease)) => return Ok(lease),
-                Ok(None) | Err(StoreFailed::Conflict(_)) => {}
-                Err(StoreFailed::InUse(place)) => tracing::info!(unit, place, "waiting for another process"),
-                Err(failed) => return Err(failed),
+            match watch.look(&store, unit, owner).await? {
+                Standing::Free => match Self::take(&store, unit, owner, &watch).await {
+                    Err(StoreFailed::Conflict(_) | StoreFailed::InUse(_)) => {}
+                    taken => return taken,
+                },
+                Standing::Held(by) => tracing::debug!(unit, by, "waiting for another process"),
             }
             sleep(LOOK_EVERY).await;
         }
     }
 
-    async fn try_acquire(
+    /// Takes the unit as `watch` has last seen it, also from an owner who lives: its next write is a conflict, and it stops.
+    ///
+    /// # Errors
+    /// [`StoreFailed::Conflict`] when it has changed since.
+    pub async fn take(
         store: &Arc<dyn CheckpointStore>,
         unit: &str,
         owner: &str,
-        watched: &mut Option<(Version, Instant)>,
-    ) -> Result<Option<Self>, StoreFailed> {
-        let alone = store.hold(unit).await?;
-        let (found, expected) = match store.load(unit).await? {
-            Some((document, version)) => (Some(document), Expected::Version(version)),
+        watch: &Watch,
+    ) -> Result<Self, StoreFailed> {
+        let (found, expected) = match &watch.found {
+            Some((document, version)) => (Some(document), Expected::Version(version.clone())),
             None => (None, Expected::Absent),
         };
-        if let (Some(document), Expected::Version(version), false) = (&found, &expected, alone) {
-            let since = match watched {
-                Some((seen, since)) if seen == version => *since,
-                _ => watched.insert((version.clone(), Instant::now())).1,
-            };
-            let free = document.owner.is_empty() || document.owner == owner || since.elapsed() >= EXPIRY;
-            if !free {
-                return Ok(None);
-            }
-        }
         let document = Document {
             schema: SCHEMA,
             unit: unit.to_owned(),
             owner: owner.to_owned(),
-            beat: found.as_ref().map_or(0, |document| document.beat.wrapping_add(1)),
-            position: found.map_or(Value::Null, |document| document.position),
+            beat: found.map_or(0, |document| document.beat.wrapping_add(1)),
+            position: found.map_or(Value::Null, |document| document.position.clone()),
         };
         let version = store.store(&document, expected).await?;
-        Ok(Some(Self { store: Arc::clone(store), document, version, unsettled: None }))
+        Ok(Self { store: Arc::clone(store), document, version, unsettled: None })
     }
 
     /// The committed position, `None` before the first commit.
