@@ -28,7 +28,7 @@ pub enum Command {
     Run,
     /// Say whether it would work, and if not, what mends it
     Check(check::Args),
-    /// Convert raw records (FilteredLogEvent objects or bare messages) to audit events
+    /// Convert raw records (`FilteredLogEvent` objects or bare messages) to audit events
     Convert(command::ConvertArgs),
     /// Show or set checkpoints
     Checkpoint {
@@ -50,10 +50,10 @@ pub struct Settings {
     /// The log group, by name or ARN, when it is not `/aws/eks/CLUSTER/cluster`
     #[arg(long, global = true, value_name = "NAME")]
     log_group: Option<String>,
-    /// The AWS region (`region`; else AWS_REGION)
+    /// The AWS region (`region`; else `AWS_REGION`)
     #[arg(long, global = true)]
     region: Option<String>,
-    /// Where AWS is, for tests and private endpoints (`endpoint_url`; STS for web identities goes by AWS_ENDPOINT_URL)
+    /// Where AWS is, for tests and private endpoints (`endpoint_url`; STS for web identities goes by `AWS_ENDPOINT_URL`)
     #[arg(long, global = true, value_name = "URL")]
     endpoint_url: Option<String>,
     /// Where events go (`receiver.url`); `/k8s_audit` unless it has a path

@@ -106,7 +106,7 @@ impl Source {
     fn cluster(&self) -> Option<&str> {
         let of_group = || {
             let group = self.log_group.as_deref()?;
-            let name = group.split_once(":log-group:").map_or(group, |(_, name)| name);
+            let name = group.split_once(":log-group:").map_or(group, |(_, name)| name).trim_end_matches(":*");
             name.strip_prefix("/aws/eks/")?.strip_suffix("/cluster")
         };
         self.cluster.as_deref().or_else(of_group).filter(|name| !name.is_empty())

@@ -66,7 +66,7 @@ pub fn partition(region: &str) -> &'static str {
 }
 
 impl Convert for Cluster {
-    /// A FilteredLogEvent as the API and `aws logs filter-log-events` give it, or a bare message.
+    /// A `FilteredLogEvent` as the API and `aws logs filter-log-events` give it, or a bare message.
     fn read(&self, line: &str) -> Record {
         filtered(line).unwrap_or_else(|| Record::bare(line))
     }

@@ -67,7 +67,6 @@ fn all_mistakes_are_told_at_once() {
         "sources": [
             {"log_group": "elsewhere", "account": "12", "role": "reader", "region": "r"},
             {"cluster": "a", "region": "r", "external_id": "x"},
-            {"cluster": "a", "region": "r"},
         ],
         "checkpoint": "tape:",
         "requests_per_second": 0,
@@ -78,11 +77,17 @@ fn all_mistakes_are_told_at_once() {
         "sources[0].account",
         "sources[0].role",
         "sources[1].external_id",
-        "is read twice",
         "receiver.url",
         "checkpoint",
         "requests_per_second",
     ] {
         assert!(mistakes.contains(key), "{key} is not in: {mistakes}");
     }
+}
+
+#[test]
+fn a_log_that_is_read_twice_is_a_mistake() {
+    let source = json!({"cluster": "a", "region": "r"});
+    let mistakes = load(json!({"sources": [source, source], "receiver": {"url": "http://r"}})).unwrap_err();
+    assert!(mistakes.contains("`cloudwatch:r:/aws/eks/a/cluster` is read twice"), "{mistakes}");
 }

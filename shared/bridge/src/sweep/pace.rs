@@ -11,16 +11,20 @@ pub struct Pace {
     rate: f64,
     ceiling: f64,
     free_at: Duration,
+    /// Until then a refusal is of the same burst as one that has been heeded.
+    heeded_until: Duration,
 }
 
 impl Pace {
-    const FLOOR: f64 = 0.05;
-    const INCREASE: f64 = 0.05;
+    /// Part of the ceiling that each answer adds, and below which the rate does not fall.
+    const STEP: f64 = 1.0 / 20.0;
+    const LEAST: f64 = 0.01;
+    const BURST: Duration = Duration::from_secs(1);
 
     /// At most `ceiling` requests a second.
     pub fn new(ceiling: f64) -> Self {
-        let ceiling = if ceiling.is_finite() { ceiling.max(Self::FLOOR) } else { Self::FLOOR };
-        Self { rate: ceiling, ceiling, free_at: Duration::ZERO }
+        let ceiling = if ceiling.is_finite() { ceiling.max(Self::LEAST) } else { Self::LEAST };
+        Self { rate: ceiling, ceiling, free_at: Duration::ZERO, heeded_until: Duration::ZERO }
     }
 
     /// Takes the next place in the queue; the request may be made at the time returned.
@@ -32,12 +36,15 @@ impl Pace {
 
     /// A request was answered.
     pub fn answered(&mut self) {
-        self.rate = (self.rate + Self::INCREASE).min(self.ceiling);
+        self.rate = (self.rate + self.ceiling * Self::STEP).min(self.ceiling);
     }
 
     /// A request was refused as one too many.
     pub fn throttled(&mut self, now: Duration) {
-        self.rate = (self.rate / 2.0).max(Self::FLOOR);
+        if now >= self.heeded_until {
+            self.rate = (self.rate / 2.0).max(self.ceiling * Self::STEP);
+            self.heeded_until = now + Self::BURST;
+        }
         self.free_at = self.free_at.max(now + Duration::from_secs_f64(1.0 / self.rate));
     }
 
@@ -102,10 +109,12 @@ mod tests {
             pace.answered();
         }
         assert_eq!(pace.rate(), 2.0);
-        for _ in 0..100 {
-            pace.throttled(start);
+        for second in 10..100 {
+            pace.throttled(start * second);
+            pace.throttled(start * second);
+            assert!(pace.rate() >= if second == 10 { 1.0 } else { 0.1 });
         }
-        assert!(pace.rate() >= 0.05);
+        assert_eq!(pace.rate(), 0.1);
     }
 
     #[test]
