@@ -1,4 +1,5 @@
-//! audit-rules
+#![doc = include_str!("../README.md")]
+
 pub mod alert;
 pub mod ast;
 pub mod cases;

@@ -1,8 +1,8 @@
-//! Which loaded rules are evaluated.
+//! Which files are rules files, and which of the loaded rules are on.
 
 mod wildcard;
 
-use crate::{Priority, RuleSet};
+use crate::RuleSet;
 
 /// Switches rules on or off: those with the name, then those with the tag.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -35,21 +35,16 @@ pub fn select(mut rules: RuleSet, selections: &[Selection]) -> RuleSet {
     RuleSet { rules: first.into_iter().chain(late).map(|(rule, _)| rule).collect() }
 }
 
-/// Leaves only rules that are on and at least as severe as `threshold`.
-pub fn active(mut rules: RuleSet, threshold: Priority) -> RuleSet {
-    rules.rules.retain(|rule| rule.enabled && rule.priority <= threshold);
-    rules
-}
-
-/// Whether a path names a rules file: `.yaml` or `.yml` at the end, and nowhere before.
+/// Whether a path names a rules file: its last part has `.yaml` or `.yml` at the end, and nowhere before.
 pub fn is_rules_file(path: &str) -> bool {
-    ["*.yaml", "*.yml"].iter().any(|pattern| wildcard::matches(pattern, path))
+    let name = path.rsplit('/').next().unwrap_or(path);
+    ["*.yaml", "*.yml"].iter().any(|pattern| wildcard::matches(pattern, name))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Selection, active, is_rules_file, select};
-    use crate::{Options, Priority, RuleSet, SourceFile, load};
+    use super::{Selection, is_rules_file, select};
+    use crate::{Options, RuleSet, SourceFile, load};
 
     fn rules() -> RuleSet {
         let rule = |name: &str, tag: &str, rest: &str| {
@@ -94,14 +89,8 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_leaves_what_is_as_severe() {
-        assert_eq!(enabled(&active(rules(), Priority::Error)), ["Read secret"]);
-        assert_eq!(active(rules(), Priority::Debug).rules.len(), 2);
-    }
-
-    #[test]
     fn rules_files_end_in_yaml_once() {
-        assert!(is_rules_file("/etc/rules.d/a.yaml") && is_rules_file("a.yml"));
+        assert!(is_rules_file("/etc/rules.yaml.d/a.yaml") && is_rules_file("a.yml"));
         assert!(!is_rules_file("a.yaml.yaml") && !is_rules_file("a.yaml.bak") && !is_rules_file("yaml"));
     }
 }
