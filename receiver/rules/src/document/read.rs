@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, Tag};
+use granit_parser::{Event, Options, Parser, ScalarStyle, StructureStyle, Tag};
 
 use super::{Node, Scalar, Style, Value};
 
@@ -67,10 +67,12 @@ impl Reader<'_> {
                     if span.is_empty() && matches!(value, Value::Null) { self.next(start) } else { start };
                 self.add(Rc::new(Node { start, value, weight: 1 }), anchor, span.start)?;
             }
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
+                self.indentation(style, &span)?;
                 self.begin(Items::Sequence(Vec::new()), anchor, tag.is_some(), &span)?;
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
+                self.indentation(style, &span)?;
                 self.begin(Items::Mapping(Vec::new(), None), anchor, tag.is_some(), &span)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span.start)?,
@@ -122,6 +124,18 @@ impl Reader<'_> {
             rest = rest.split_once('\n').map_or("", |(_, below)| below).trim_start();
         }
         self.text.len() - rest.len()
+    }
+
+    /// Blocks are indented by spaces. The parser looks at those inside others only.
+    fn indentation(&self, style: StructureStyle, span: &Range<usize>) -> Result<(), Malformed> {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        let indentation = before.rsplit('\n').next().unwrap_or_default();
+        match indentation.find('\t') {
+            Some(at) if style == StructureStyle::Block => {
+                Err(malformed(span.start - indentation.len() + at, "a tab is no indentation"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn begin(

@@ -63,8 +63,17 @@ fn documents_may_be_many_and_empty() {
 #[test]
 fn what_is_not_yaml_is_refused_with_its_place() {
     assert_eq!(read("this : is : not : yaml\n").unwrap_err().offset, 10);
-    for text in ["- a:\n\t- b\n", "- [a\n", "- a: 'b\n", "- *x\n", "- a: b: c\n", "- &a [*a]\n", "- a: %b\n"]
-    {
+    for text in [
+        "- a:\n\t- b\n",
+        "\t- a\n",
+        "-\ta: b\n",
+        "- [a\n",
+        "- a: 'b\n",
+        "- *x\n",
+        "- a: b: c\n",
+        "- &a [*a]\n",
+        "- a: %b\n",
+    ] {
         assert!(read(text).is_err(), "{text:?}");
     }
 }

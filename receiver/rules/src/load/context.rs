@@ -74,6 +74,13 @@ impl Context {
         context
     }
 
+    /// The file alone, though the place stays known.
+    pub(super) fn root(&self) -> Self {
+        let mut context = self.clone();
+        context.locations.truncate(1);
+        context
+    }
+
     pub(super) fn into_locations(self) -> Vec<Location> {
         self.locations
     }

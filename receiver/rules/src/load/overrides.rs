@@ -21,9 +21,17 @@ pub(super) fn read(keys: Keys<'_>, appendable: &[&str], replaceable: &[&str]) ->
     let mut overrides = Overrides::default();
     let Some(node) = keys.node.get("override") else { return Ok(overrides) };
     let context = keys.context.node(keys.source, keys.node, "overrides", "");
+    if node.sequence().is_some_and(|items| !items.is_empty()) {
+        return Err(Fault::new(Code::Validate, "`override` must be a mapping", &keys.context.root()));
+    }
     for (key, operation) in node.entries() {
         let name = key.text().unwrap_or_default();
         let at_key = context.node(keys.source, key, "overrides", name);
+        if [key, operation].iter().any(|node| node.is_mapping() || node.sequence().is_some()) {
+            // Falco stumbles over these and tells no better place.
+            let message = "`override` must give `append` or `replace` for each key";
+            return Err(Fault::new(Code::Validate, message, &keys.context.root()));
+        }
         let refuse = |message: String| Err(Fault::new(Code::YamlValidate, message, &at_key));
         match operation.text() {
             Some("append") if appendable.contains(&name) => overrides.append.push(name.to_owned()),

@@ -44,10 +44,6 @@ pub(super) struct Update {
 impl Reader<'_> {
     /// First all that is appended, then all that is replaced.
     pub(super) fn overridden(&mut self, name: &str, keys: Keys<'_>, overrides: &Overrides) -> Checked<()> {
-        let mut overridden = overrides.append.iter().chain(&overrides.replace);
-        if let Some(key) = overridden.find(|key| !keys.has(key)) {
-            return keys.refuse(format!("`{key}` is overridden, but the item has no `{key}`"));
-        }
         let wanted = |keys: &[String]| -> Vec<&'static str> {
             REPLACEABLE.iter().filter(|key| keys.iter().any(|other| other == *key)).copied().collect()
         };
@@ -77,39 +73,46 @@ impl Reader<'_> {
     }
 
     pub(super) fn update(&mut self, keys: Keys<'_>, wanted: &[&str], is_append: bool) -> Checked<Update> {
-        let wants = |key| wanted.contains(&key);
+        let wants = |key| -> Checked<bool> {
+            match wanted.contains(&key) {
+                true if !keys.has(key) => {
+                    keys.refuse(format!("`{key}` is overridden, but the item has no `{key}`"))
+                }
+                wants => Ok(wants),
+            }
+        };
         let mut update = Update::default();
-        if wants("condition") {
+        if wants("condition")? {
             update.condition = Some(self.traced(keys.text("condition")?.1));
         }
-        if wants("exceptions") {
+        if wants("exceptions")? {
             update.exceptions = Some(self.exceptions(keys, is_append)?);
         }
-        if wants("output") {
+        if wants("output")? {
             update.output = Some(self.traced(keys.text("output")?.1));
         }
-        if wants("desc") {
+        if wants("desc")? {
             update.desc = Some(keys.text("desc")?.0.to_owned());
         }
-        if wants("tags") {
+        if wants("tags")? {
             update.tags = Some(tags(keys)?);
         }
-        if wants("priority") {
+        if wants("priority")? {
             update.priority = Some(priority(keys)?);
         }
-        if wants("enabled") {
+        if wants("enabled")? {
             update.enabled = Some(keys.boolean("enabled")?);
         }
-        if wants("capture") {
+        if wants("capture")? {
             keys.boolean("capture")?;
         }
-        if wants("capture_duration") {
+        if wants("capture_duration")? {
             keys.unsigned("capture_duration")?;
         }
-        if wants("warn_evttypes") {
+        if wants("warn_evttypes")? {
             update.warn_evttypes = Some(keys.boolean("warn_evttypes")?);
         }
-        if wants("skip-if-unknown-filter") {
+        if wants("skip-if-unknown-filter")? {
             update.skip_if_unknown_filter = Some(keys.boolean("skip-if-unknown-filter")?);
         }
         Ok(update)

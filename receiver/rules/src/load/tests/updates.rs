@@ -48,7 +48,6 @@ fn appends_come_before_replacements() {
 fn override_and_keys_must_agree() {
     for keys in [
         "condition: and x\noverride: {condition: extend}",
-        "condition: and x\noverride: {condition: [append]}",
         "priority: INFO\noverride: {priority: append}",
         "source: k8s_audit\noverride: {source: replace}",
         "override: {condition: append}",
@@ -57,6 +56,10 @@ fn override_and_keys_must_agree() {
     ] {
         let codes = codes(&update(keys));
         assert!(codes.contains(&"ERR_YAML_VALIDATE"), "{keys}: {codes:?}");
+    }
+    for overrides in ["{condition: [append]}", "[condition]"] {
+        let text = update(&format!("condition: and ka.uri = x\noverride: {overrides}"));
+        assert_eq!(codes(&text), ["ERR_VALIDATE"], "{overrides}");
     }
     assert_eq!(
         codes(&update("condition: and ka.uri = x\nsource: k8s_audit\noverride: {condition: append}")),
