@@ -9,6 +9,7 @@
     reason = "a test, whose skipping must be seen"
 )]
 
+use std::io::{Write as _, stderr};
 use std::path::PathBuf;
 
 use audit_rules::diagnostic::falco_json;
@@ -17,7 +18,8 @@ use serde_json::Value;
 
 fn cases(file: &str) -> Option<Vec<Value>> {
     let Some(folder) = std::env::var_os("KAB_FALCO_VECTORS").map(PathBuf::from) else {
-        eprintln!("SKIPPED: conformance vectors not given (KAB_FALCO_VECTORS)");
+        // Written past the test harness, which hides what the print macros say when a test passes.
+        writeln!(stderr(), "SKIPPED: conformance vectors not given (KAB_FALCO_VECTORS)").unwrap();
         return None;
     };
     let text = std::fs::read_to_string(folder.join(file)).unwrap();
