@@ -19,7 +19,7 @@ use serde_json::Value;
 fn cases(file: &str) -> Option<Vec<Value>> {
     let Some(folder) = std::env::var_os("KAB_FALCO_VECTORS").map(PathBuf::from) else {
         // Written past the test harness, which hides what the print macros say when a test passes.
-        writeln!(stderr(), "SKIPPED: conformance vectors not given (KAB_FALCO_VECTORS)").unwrap();
+        stderr().write_all(b"SKIPPED: conformance vectors not given (KAB_FALCO_VECTORS)\n").unwrap();
         return None;
     };
     let text = std::fs::read_to_string(folder.join(file)).unwrap();
