@@ -9,6 +9,7 @@ mod cluster;
 mod compute;
 mod containers;
 mod json;
+mod listing;
 mod providers;
 mod source;
 mod table;
@@ -17,7 +18,9 @@ mod tests;
 mod uri;
 
 pub(crate) use clock::{Clock, nanoseconds, utc};
+pub(crate) use compute::at;
 pub(crate) use json::Pointer;
+pub use listing::{json, text};
 pub use providers::{Carried, Provider, UnknownProvider};
 pub(crate) use source::Source;
 

@@ -32,6 +32,15 @@ pub(super) fn value<'a>(reference: &'a Reference, subject: &Subject<'a>) -> Opti
     Some(of_any_event)
 }
 
+/// What a field makes of the value at its path.
+pub(crate) fn at(source: Source, raw: Raw<'_>) -> Option<Value<'_>> {
+    match source {
+        Source::At(..) => Some(Value::text(text(raw))),
+        Source::Elements(..) => elements(raw),
+        _ => None,
+    }
+}
+
 /// Fields of audit events proper: there are none without an `auditID`.
 fn audited<'a>(source: Source, arg: &'a Arg, event: &Event<'a>) -> Option<Value<'a>> {
     event.get(Top::AuditId)?;
@@ -40,8 +49,7 @@ fn audited<'a>(source: Source, arg: &'a Arg, event: &Event<'a>) -> Option<Value<
     let some_text = |text: &'static str| Some(Value::text(text.as_bytes()));
     match source {
         Source::True => some_text("true"),
-        Source::At(top, path) => Some(Value::text(text(at(top, path)?))),
-        Source::Elements(top, path) => elements(at(top, path)?),
+        Source::At(top, path) | Source::Elements(top, path) => self::at(source, at(top, path)?),
         Source::Single(top, path) => Value::list([text(at(top, path)?)]),
         Source::Member(top, path) => Some(Value::text(text(at(top, path)?.get(key(arg)?)?))),
         Source::MemberElements(top, path) => elements(at(top, path)?.get(key(arg)?)?),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use audit_event::Field as Top;
 
-use super::{Atom, MISSING, Node, OTHER, Plan, Root, Slot, Truth};
+use super::{Atom, GROUPS, Group, KEYS, MISSING, Member, Node, OTHER, Plan, Root, Slot, Truth};
 use crate::check::{Check, Condition, Operand, Test, Transform};
 use crate::eval::plain;
 use crate::fields::{Arg, Source};
@@ -140,7 +140,8 @@ impl Builder {
             }
         }
         let atoms: Vec<Atom> = atoms.into_iter().map(|(_, atom)| atom).collect();
-        let slot = |(slot, operand)| {
+        let mut groups = Vec::new();
+        let slot = |(slot, operand): (usize, Operand)| {
             let first = atoms.partition_point(|atom| atom.slot < slot);
             let own: Vec<&Test> =
                 atoms.iter().skip(first).take_while(|atom| atom.slot == slot).map(|a| &a.test).collect();
@@ -159,13 +160,41 @@ impl Builder {
             if let Some(row) = rows.get_mut(OTHER) {
                 *row = own.iter().map(|test| decided(test, None)).collect();
             }
-            Slot { operand, first, count: own.len(), known, rows }
+            let member = member(&operand, &mut groups);
+            Slot { operand, member, first, count: own.len(), known, rows }
         };
         let slots = self.operands.into_iter().enumerate().map(slot).collect();
-        let mut plan = Plan { slots, atoms, nodes, roots, indexes: Vec::new() };
+        let mut plan = Plan { slots, atoms, nodes, roots, groups, indexes: Vec::new() };
         plan.indexes = plan.best_indexes();
         plan
     }
+}
+
+/// The place of an operand among the members that are walked together, if it is one of them.
+fn member(operand: &Operand, groups: &mut Vec<Group>) -> Option<Member> {
+    let Operand::Field(reference) = operand else { return None };
+    let (Source::At(object, [key]) | Source::Elements(object, [key])) = reference.field.source else {
+        return None;
+    };
+    let found = groups.iter().position(|group| group.object == object);
+    let group = match found {
+        Some(group) => group,
+        None if groups.len() < GROUPS => {
+            groups.push(Group { object, keys: Vec::new() });
+            groups.len() - 1
+        }
+        None => return None,
+    };
+    let keys = &mut groups.get_mut(group)?.keys;
+    let key = match keys.iter().position(|known| known == key) {
+        Some(key) => key,
+        None if keys.len() < KEYS => {
+            keys.push(key);
+            keys.len() - 1
+        }
+        None => return None,
+    };
+    Some(Member { group, key })
 }
 
 /// The texts that checks compare a value with, numbered from behind the two special rows.

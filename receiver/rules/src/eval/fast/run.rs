@@ -2,8 +2,11 @@
 
 use std::io::Write as _;
 
+use audit_event::Field as Top;
+use audit_event::json::{Members, Raw};
+
 use super::build::as_value;
-use super::{MISSING, Node, OTHER, Plan, Slot, Truth};
+use super::{GROUPS, KEYS, MISSING, Member, Node, OTHER, Plan, Truth};
 use crate::check::Operand;
 use crate::eval::{Matching, Subject};
 use crate::fields::{self, Source};
@@ -38,9 +41,14 @@ impl Memo {
 
 impl Plan {
     /// Indexes of the rules whose conditions hold, ascending; the first one only, if that is all that is wanted.
-    pub(crate) fn matches(&self, subject: &Subject<'_>, memo: &mut Memo, matching: Matching) -> Vec<usize> {
+    pub(crate) fn matches<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        memo: &'a mut Memo,
+        matching: Matching,
+    ) -> Vec<usize> {
         memo.reset(self);
-        let mut run = Run { plan: self, memo, subject };
+        let mut run = Run { plan: self, memo, subject, opened: Default::default() };
         run.narrow();
         let mut rules = Vec::new();
         while let Some(at) = run.next_candidate() {
@@ -64,9 +72,22 @@ struct Run<'a> {
     plan: &'a Plan,
     memo: &'a mut Memo,
     subject: &'a Subject<'a>,
+    opened: [Opened<'a>; GROUPS],
 }
 
-impl Run<'_> {
+/// An object of the envelope, walked as far as was needed.
+#[derive(Clone, Default)]
+enum Opened<'a> {
+    #[default]
+    Not,
+    So {
+        rest: Members<'a>,
+        found: [Option<Raw<'a>>; KEYS],
+    },
+    Absent,
+}
+
+impl<'a> Run<'a> {
     /// Leaves out the roots that the values of the indexed slots rule out.
     fn narrow(&mut self) {
         for index in &self.plan.indexes {
@@ -119,11 +140,8 @@ impl Run<'_> {
             Truth::True => true,
             Truth::False => false,
             Truth::Unknown => {
-                let slot = self.plan.slots.get(atom.slot);
-                let truth = slot.is_some_and(|slot| {
-                    with_value(slot, self.subject, |value| {
-                        value.is_some_and(|value| atom.test.holds(value, self.subject))
-                    })
+                let truth = self.with_value(atom.slot, |run, value| {
+                    value.is_some_and(|value| atom.test.holds(value, run.subject))
                 });
                 self.learn(id, truth);
                 truth
@@ -147,14 +165,14 @@ impl Run<'_> {
         if let Some(read) = self.memo.read.get_mut(id) {
             *read = true;
         }
-        with_value(slot, self.subject, |value| {
+        self.with_value(id, |run, value| {
             let row = match value {
                 None => MISSING,
                 Some(Value::Text(text)) => slot.known.get(&**text).copied().unwrap_or(OTHER),
                 Some(_) => OTHER,
             };
             let truths = slot.rows.get(row).map_or(&[][..], Vec::as_slice);
-            if let Some(atoms) = self.memo.atoms.get_mut(slot.first..slot.first + slot.count) {
+            if let Some(atoms) = run.memo.atoms.get_mut(slot.first..slot.first + slot.count) {
                 atoms.iter_mut().zip(truths).for_each(|(atom, truth)| *atom = *truth);
             }
             // What the row leaves open is decided while the value is at hand, unless that is much.
@@ -162,33 +180,72 @@ impl Run<'_> {
                 && slot.count <= AT_ONCE
             {
                 for atom in slot.first..slot.first + slot.count {
-                    if self.known(atom) == Truth::Unknown
-                        && let Some(known) = self.plan.atoms.get(atom)
+                    if run.known(atom) == Truth::Unknown
+                        && let Some(known) = run.plan.atoms.get(atom)
                     {
-                        self.learn(atom, known.test.holds(value, self.subject));
+                        run.learn(atom, known.test.holds(value, run.subject));
                     }
                 }
             }
             row
         })
     }
+
+    /// Calls `f` with the value of a slot.
+    fn with_value<T>(&mut self, slot: usize, f: impl FnOnce(&mut Self, Option<&Value<'_>>) -> T) -> T {
+        let Some(slot) = self.plan.slots.get(slot) else { return f(self, None) };
+        let value = match (&slot.operand, slot.member) {
+            (Operand::Field(reference), Some(member)) => {
+                self.member(member).and_then(|raw| fields::at(reference.field.source, raw))
+            }
+            (Operand::Field(reference), _) if matches!(reference.field.source, Source::NanosecondText) => {
+                // Digits of the largest number; many rule sets compare this value for every event.
+                let mut digits = [0; 20];
+                let mut rest = &mut digits[..];
+                let written = write!(rest, "{}", fields::nanoseconds(self.subject.event.stage_timestamp()));
+                let left = rest.len();
+                let text = digits.get(..digits.len() - left).unwrap_or_default();
+                return f(self, written.is_ok().then(|| as_value(text)).as_ref());
+            }
+            (operand, _) => operand.value(self.subject),
+        };
+        f(self, value.as_ref())
+    }
+
+    /// The member of an object of the envelope; like every field of `ka`, only in events with an `auditID`.
+    fn member(&mut self, member: Member) -> Option<Raw<'a>> {
+        let group = self.plan.groups.get(member.group)?;
+        let opened = self.opened.get_mut(member.group)?;
+        if let Opened::Not = opened {
+            let event = self.subject.event;
+            *opened = match event.get(Top::AuditId).and_then(|_| event.get(group.object)) {
+                Some(object) => Opened::So { rest: object.members(), found: [None; KEYS] },
+                None => Opened::Absent,
+            };
+        }
+        let Opened::So { rest, found } = opened else { return None };
+        if let Some(Some(found)) = found.get(member.key) {
+            return Some(*found);
+        }
+        for (key, value) in rest {
+            let name = key.text();
+            let at = match name.contains('\\') {
+                false => group.keys.iter().position(|wanted| *wanted == name),
+                true => group.keys.iter().position(|wanted| key.is(wanted)),
+            };
+            // Of equal keys the first counts.
+            if let Some(at) = at
+                && let Some(place @ None) = found.get_mut(at)
+            {
+                *place = Some(value);
+                if at == member.key {
+                    return Some(value);
+                }
+            }
+        }
+        None
+    }
 }
 
 /// How many checks of one value are decided without being asked for.
 const AT_ONCE: usize = 16;
-
-/// Calls `f` with the value of a slot.
-fn with_value<T>(slot: &Slot, subject: &Subject<'_>, f: impl FnOnce(Option<&Value<'_>>) -> T) -> T {
-    if let Operand::Field(reference) = &slot.operand
-        && let Source::NanosecondText = reference.field.source
-    {
-        // Digits of the largest number; this value is compared for every event that many rules sets see.
-        let mut digits = [0; 20];
-        let mut rest = &mut digits[..];
-        let written = write!(rest, "{}", fields::nanoseconds(subject.event.stage_timestamp()));
-        let left = rest.len();
-        let text = digits.get(..digits.len() - left).unwrap_or_default();
-        return f(written.is_ok().then(|| as_value(text)).as_ref());
-    }
-    f(slot.operand.value(subject).as_ref())
-}
