@@ -183,14 +183,27 @@ pub enum Kind {
 /// # Errors
 /// The first fault in the order of reading.
 pub fn condition(expr: &Expr) -> Result<Condition, Unsound> {
-    let all = |parts: &[Expr]| parts.iter().map(condition).collect::<Result<_, _>>();
+    sound(expr, DEEPEST)
+}
+
+/// How deep parts of a condition may lie within one another, its macros included; every walk over it is that deep.
+const DEEPEST: usize = 2000;
+
+fn sound(expr: &Expr, deeper: usize) -> Result<Condition, Unsound> {
+    let refused = |span: &Span, message| Unsound { span: span.clone(), kind: Kind::Value, message };
+    let Some(deeper) = deeper.checked_sub(1) else {
+        return Err(refused(
+            &(0..0),
+            format!("conditions nest at most {DEEPEST} levels deep, macros included"),
+        ));
+    };
+    let all = |parts: &[Expr]| parts.iter().map(|part| sound(part, deeper)).collect::<Result<_, _>>();
     Ok(match expr {
         Expr::And(parts) => Condition::And(all(parts)?),
         Expr::Or(parts) => Condition::Or(all(parts)?),
-        Expr::Not(inner) => Condition::Not(Box::new(condition(inner)?)),
+        Expr::Not(inner) => Condition::Not(Box::new(sound(inner, deeper)?)),
         Expr::Macro(name) => {
-            let message = format!("macro `{}` is not resolved", name.text);
-            return Err(Unsound { span: name.span.clone(), kind: Kind::Value, message });
+            return Err(refused(&name.span, format!("macro `{}` is not resolved", name.text)));
         }
         Expr::Check(check) => Condition::Check(Box::new(one(check)?)),
     })
@@ -212,7 +225,7 @@ fn one(check: &ast::Check) -> Result<Check, Unsound> {
             let comparison = match op {
                 SetOp::In => Comparison::Every,
                 SetOp::Intersects => Comparison::Some,
-                SetOp::PMatch => return Err(checker.unfit("pmatch", "with a value from the event")),
+                SetOp::PMatch => return Err(checker.unfit(op, " with a value from the event")),
             };
             Test::Against(comparison, checker.right(right)?)
         }

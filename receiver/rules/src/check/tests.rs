@@ -236,3 +236,13 @@ fn quirks_are_pointed_out_with_a_field_that_does_better() {
         []
     );
 }
+
+#[test]
+fn what_nests_too_deep_is_refused() {
+    let nested = |levels: usize| {
+        let check = parse::condition("ka.verb exists").unwrap();
+        (0..levels).fold(check, |inner, _| Expr::Not(Box::new(inner)))
+    };
+    assert!(super::condition(&nested(1000)).is_ok());
+    assert!(super::condition(&nested(2001)).is_err());
+}

@@ -1,5 +1,7 @@
 //! Operators and values against the shape of what they test.
 
+use std::fmt::Display;
+
 use super::{Comparison, Kind, Members, Operand, Relation, Shape, Test, Unsound, operand};
 use crate::ast::{self, Modifier, Op, SetOp, Span, Text};
 use crate::fields::Type;
@@ -54,7 +56,7 @@ impl Checker<'_> {
         };
         Ok(match (op, self.shape) {
             (SetOp::PMatch, Shape::TEXT) => Test::Text(Pattern::UnderAny(Paths::new(texts()))),
-            (SetOp::PMatch, _) => return Err(self.unfit("pmatch", "")),
+            (SetOp::PMatch, _) => return Err(self.unfit(op, "")),
             (op, Shape { r#type: Type::Address, .. }) => wanted(op, Members::Networks(networks()?)),
             (op, Shape { list: true, .. }) => wanted(op, Members::Texts(one_of())),
             (_, Shape { r#type: Type::String, .. }) => Test::Text(one_of()),
@@ -77,7 +79,7 @@ impl Checker<'_> {
             Op::EndsWith => Comparison::EndsWith,
             Op::Glob => Comparison::Glob,
             Op::IGlob => Comparison::GlobAnyCase,
-            Op::Regex => return Err(self.unfit("regex", " with a value from the event")),
+            Op::Regex => return Err(self.unfit(op, " with a value from the event")),
             other => Comparison::Relation(self.relation(other)?),
         })
     }
@@ -117,7 +119,7 @@ impl Checker<'_> {
     /// Operators that compare a text.
     fn comparable(&self, op: Op) -> Result<(), Unsound> {
         match op {
-            Op::BContains | Op::BStartsWith => Err(self.unfit(op_name(op), "")),
+            Op::BContains | Op::BStartsWith => Err(self.unfit(op, "")),
             _ => Ok(()),
         }
     }
@@ -125,7 +127,7 @@ impl Checker<'_> {
     /// Operators that compare single values stand with those only.
     fn scalar(&self, op: Op) -> Result<(), Unsound> {
         if self.shape.list {
-            return Err(self.unfit(op_name(op), ""));
+            return Err(self.unfit(op, ""));
         }
         Ok(())
     }
@@ -139,12 +141,12 @@ impl Checker<'_> {
             Op::Le if !truth => Relation::AtMost,
             Op::Gt if !truth => Relation::Greater,
             Op::Ge if !truth => Relation::AtLeast,
-            _ => return Err(self.unfit(op_name(op), "")),
+            _ => return Err(self.unfit(op, "")),
         })
     }
 
     /// An operator that does not go with what it tests.
-    pub(super) fn unfit(&self, op: &str, how: &str) -> Unsound {
+    pub(super) fn unfit(&self, op: impl Display, how: &str) -> Unsound {
         let allowed = match (self.shape.list, self.shape.r#type) {
             (true, _) => "`in`, `intersects` and `exists`",
             (_, Type::String | Type::Address) => {
@@ -200,24 +202,4 @@ pub(super) fn number(text: &str) -> Result<u64, String> {
     let number = digits.parse::<u64>().ok().filter(|_| decimal);
     let number = number.ok_or_else(|| format!("expected a decimal integer, found `{text}`"))?;
     Ok(if negative { number.wrapping_neg() } else { number })
-}
-
-pub(super) fn op_name(op: Op) -> &'static str {
-    match op {
-        Op::Eq => "=",
-        Op::Ne => "!=",
-        Op::Lt => "<",
-        Op::Le => "<=",
-        Op::Gt => ">",
-        Op::Ge => ">=",
-        Op::Contains => "contains",
-        Op::IContains => "icontains",
-        Op::BContains => "bcontains",
-        Op::StartsWith => "startswith",
-        Op::BStartsWith => "bstartswith",
-        Op::EndsWith => "endswith",
-        Op::Glob => "glob",
-        Op::IGlob => "iglob",
-        Op::Regex => "regex",
-    }
 }
