@@ -187,7 +187,7 @@ pub fn condition(expr: &Expr) -> Result<Condition, Unsound> {
 }
 
 /// How deep parts of a condition may lie within one another, its macros included; every walk over it is that deep.
-const DEEPEST: usize = 2000;
+const DEEPEST: usize = 500;
 
 fn sound(expr: &Expr, deeper: usize) -> Result<Condition, Unsound> {
     let refused = |span: &Span, message| Unsound { span: span.clone(), kind: Kind::Value, message };
