@@ -30,6 +30,8 @@ enum Command {
     Replay(commands::replay::Replay),
     /// Print stored alerts as JSON lines
     Alerts(commands::alerts::Alerts),
+    /// Send an alert through every output, to see whether it arrives
+    TestAlert(commands::test_alert::TestAlert),
     /// Check and list rules
     #[command(subcommand)]
     Rules(commands::rules::Rules),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(serve)) => daemon(serve),
         Some(Command::Replay(replay)) => commands::finish(replay.run()),
         Some(Command::Alerts(alerts)) => commands::finish(alerts.run()),
+        Some(Command::TestAlert(test)) => commands::finish(test.run()),
         Some(Command::Rules(rules)) => commands::finish(rules.run()),
     }
 }

@@ -8,6 +8,7 @@ use audit_service::exit;
 pub mod alerts;
 pub mod replay;
 pub mod rules;
+pub mod test_alert;
 
 /// How a command ends when nothing stopped it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

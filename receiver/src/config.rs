@@ -7,6 +7,7 @@ use audit_service::{http, logging, tls};
 use serde::{Deserialize, Serialize};
 
 use crate::intake::TokenFile;
+use crate::outputs::config::Outputs;
 use crate::store;
 
 /// The configuration of `serve`. A key that is not here is a mistake.
@@ -71,14 +72,6 @@ pub struct Admin {
     pub listen: Listen,
 }
 
-/// Where alerts go.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Outputs {
-    /// JSON lines on standard output.
-    pub stdout: bool,
-}
-
 /// Which of the matching rules raise an alert.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -130,12 +123,6 @@ impl Default for Admin {
     }
 }
 
-impl Default for Outputs {
-    fn default() -> Self {
-        Self { stdout: true }
-    }
-}
-
 impl Config {
     /// Whether the intake asks for client certificates.
     pub fn asks_for_certificates(&self) -> bool {
@@ -164,6 +151,7 @@ impl Check for Config {
         if self.body.budget > Bytes::mib(1 << 20) {
             mistakes.add("body.budget", "must not be more than 1TiB");
         }
+        self.outputs.check(mistakes);
     }
 }
 
@@ -197,6 +185,22 @@ mod tests {
         assert!(
             matches!(config.auth, Some(Auth::Tokens(files)) if files[0].cluster.as_deref() == Some("prod"))
         );
+    }
+
+    #[test]
+    fn outputs_have_names_and_filters() {
+        let config = load(
+            "outputs:\n  stdout_only: {priority: Error}\n  file:\n    siem: {path: /x, rotate_at: 1MiB}\n  http:\n    \
+             chat: {url: 'http://h/', form: alertmanager, headers: {x-a: b}, token_file: t, only: {tags: [exec]}}\n",
+        );
+        let outputs = config.unwrap().outputs;
+        assert!(outputs.stdout && outputs.file["siem"].keep == 5);
+        assert_eq!(outputs.http["chat"].only.tags, ["exec"]);
+        let wrong =
+            load("outputs: {http: {chat: {url: 'h:1', in_flight: 0, only: {priority: loud}}}}").unwrap_err();
+        assert!(wrong.to_string().contains("loud"), "{wrong}");
+        let wrong = load("outputs: {http: {chat: {url: 'h:1', in_flight: 0, rate: 0}}}").unwrap_err();
+        assert_eq!(wrong.len(), 3, "{wrong}");
     }
 
     #[test]

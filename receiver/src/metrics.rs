@@ -16,7 +16,7 @@ use prometheus_client::registry::Unit;
 
 use crate::evaluate::Outcome;
 use crate::intake::Refusal;
-use crate::store::{Quarantined, StoreError};
+use crate::store::{Backlog, Quarantined, StoreError};
 
 /// Clusters that have a metric of their own; names come with events, and a stranger may send many.
 const MOST_CLUSTERS: usize = 1000;
@@ -38,7 +38,13 @@ struct Cluster {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Output {
-    output: &'static str,
+    output: String,
+}
+
+impl From<&str> for Output {
+    fn from(output: &str) -> Self {
+        Self { output: output.to_owned() }
+    }
 }
 
 /// All counters of the receiver.
@@ -58,6 +64,10 @@ pub struct Counters {
     clusters: Mutex<HashSet<String>>,
     written: Family<Output, Counter>,
     output_failures: Family<Output, Counter>,
+    output_refused: Family<Output, Counter>,
+    waiting: Family<Output, Gauge>,
+    set_aside: Family<Output, Gauge>,
+    oldest: Family<Output, Gauge<f64, AtomicU64>>,
 }
 
 impl Counters {
@@ -122,6 +132,23 @@ impl Counters {
                     "Failed attempts to write alerts, by output",
                     Family::default()
                 ),
+                output_refused: register!(
+                    "output_refused",
+                    "Alerts that an output refused, by output",
+                    Family::default()
+                ),
+                waiting: register!("output_waiting", "Alerts that wait, by output", Family::default()),
+                set_aside: register!(
+                    "output_set_aside",
+                    "Alerts kept that an output refused, by output",
+                    Family::default()
+                ),
+                oldest: register!(
+                    "output_oldest_waiting",
+                    "How long the oldest alert that waits has been stored, by output; 0 when none waits",
+                    Seconds,
+                    Family::default()
+                ),
             }
         })
     }
@@ -144,6 +171,21 @@ impl Counters {
             } else {
                 self.repeated.inc();
             }
+        }
+    }
+
+    /// How outputs stand; one that isn't among them has nothing.
+    pub fn backlogs(&self, backlogs: &[Backlog]) {
+        self.waiting.clear();
+        self.set_aside.clear();
+        self.oldest.clear();
+        let now = jiff::Timestamp::now().as_millisecond();
+        for Backlog { output, waiting, refused, oldest } in backlogs {
+            let output = Output::from(output.as_str());
+            self.waiting.get_or_create(&output).set(*waiting);
+            self.set_aside.get_or_create(&output).set(*refused);
+            let age = oldest.map_or(0, |oldest| now.saturating_sub(oldest).max(0));
+            self.oldest.get_or_create(&output).set(age as f64 / 1e3);
         }
     }
 
@@ -259,14 +301,14 @@ impl Occurrence for NotStored<'_> {
 }
 
 /// An output wrote alerts.
-pub struct Written {
+pub struct Written<'a> {
     /// Its name.
-    pub output: &'static str,
+    pub output: &'a str,
     /// How many.
     pub alerts: usize,
 }
 
-impl Occurrence for Written {
+impl Occurrence for Written<'_> {
     type Counters = Counters;
 
     fn log(&self) {
@@ -274,14 +316,14 @@ impl Occurrence for Written {
     }
 
     fn count(&self, counters: &Counters) {
-        counters.written.get_or_create(&Output { output: self.output }).inc_by(self.alerts as u64);
+        counters.written.get_or_create(&self.output.into()).inc_by(self.alerts as u64);
     }
 }
 
 /// An output failed and will try again.
 pub struct OutputFailed<'a> {
     /// Its name.
-    pub output: &'static str,
+    pub output: &'a str,
     /// Why.
     pub reason: &'a str,
 }
@@ -294,6 +336,29 @@ impl Occurrence for OutputFailed<'_> {
     }
 
     fn count(&self, counters: &Counters) {
-        counters.output_failures.get_or_create(&Output { output: self.output }).inc();
+        counters.output_failures.get_or_create(&self.output.into()).inc();
+    }
+}
+
+/// An output will never take an alert; it is set aside for that output.
+pub struct AlertRefused<'a> {
+    /// Its name.
+    pub output: &'a str,
+    /// The alert's identity.
+    pub alert: uuid::Uuid,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl Occurrence for AlertRefused<'_> {
+    type Counters = Counters;
+
+    fn log(&self) {
+        let Self { output, alert, reason } = self;
+        tracing::error!(output, %alert, reason, "alert refused by an output and set aside for it");
+    }
+
+    fn count(&self, counters: &Counters) {
+        counters.output_refused.get_or_create(&self.output.into()).inc();
     }
 }

@@ -18,6 +18,9 @@ pub const CUT_SHORT: &str = "Audit event cut short";
 /// An entry can't be evaluated at all.
 pub const UNREADABLE: &str = "Unreadable audit event";
 
+/// Somebody wants to know whether alerts arrive.
+pub const TEST: &str = "Test of outputs";
+
 /// The tag that all of them bear.
 const TAG: &str = "audit_receiver";
 
@@ -81,6 +84,22 @@ pub fn unreadable(record: &Quarantined, hostname: &str, now: Timestamp) -> Alert
     saying.alert(hostname)
 }
 
+/// An alert that says nothing but that alerts arrive.
+pub fn test(hostname: &str, now: Timestamp) -> Alert {
+    let time = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
+    let saying = Saying {
+        id: Uuid::new_v5(&identity::NATIVE, &[hostname.as_bytes(), &time.to_be_bytes()].concat()),
+        time,
+        rule: TEST,
+        priority: Priority::Warning,
+        cluster: "",
+        fields: &[("host", "host", hostname.into())],
+        audit_id: None,
+        stage: None,
+    };
+    saying.alert(hostname)
+}
+
 impl Saying<'_> {
     /// The alert in the form of those that rules raise.
     pub(crate) fn alert(self, hostname: &str) -> Alert {
@@ -119,6 +138,7 @@ impl Saying<'_> {
             time,
             rule: rule.to_owned(),
             priority,
+            tags: vec![TAG.to_owned()],
             cluster: cluster.to_owned(),
             document: document.to_string(),
         }

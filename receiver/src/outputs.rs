@@ -1,48 +1,94 @@
 //! Where alerts go. Each output is fed from the store and has a state per alert there: an alert waits for an output until
 //! that has written it, through restarts. A crash between writing and noting it repeats the last few, never an entry of
-//! the store.
+//! the store. An alert that an output refuses is set aside for that output, so that it delays no other.
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use audit_service::shutdown::Shutdown;
-use std::sync::Arc;
 
-use crate::metrics::{Counters, Occurrence as _, OutputFailed, Written};
+use crate::metrics::{AlertRefused, Counters, Occurrence as _, OutputFailed, Written};
 use crate::store::{Store, StoreError, Waiting};
 
+pub mod config;
+mod file;
+mod form;
+mod http;
+mod only;
+mod start;
 mod stdout;
 
+pub use file::File;
+pub use form::Form;
+pub use http::Http;
+pub use only::{Least, Only};
+pub use start::{routes, start, test};
 pub use stdout::Stdout;
 
 /// Most alerts written before that is noted: how many a crash may repeat.
-const AT_ONCE: u32 = 256;
+const AT_ONCE: u32 = 1024;
 
 /// The pause after a first failure; doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// The longest pause between two attempts.
+/// The longest pause between two attempts, unless a server asks for more.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How often the store is asked without being told of a commit.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A place that takes alerts.
 pub trait Output: Send + 'static {
     /// Its name, unique among the outputs: alerts wait under it.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
-    /// Writes all of `alerts`, in order.
-    ///
-    /// # Errors
-    /// When it isn't certain that all are written: all will come again.
-    fn write(&mut self, alerts: &[Waiting]) -> impl Future<Output = io::Result<()>> + Send;
+    /// Most alerts to be given at once.
+    fn at_once(&self) -> u32 {
+        AT_ONCE
+    }
+
+    /// Most alerts a second.
+    fn rate(&self) -> Option<u32> {
+        None
+    }
+
+    /// Writes `alerts`, oldest first, as far as it gets. What is neither written nor refused will come again.
+    fn write(&mut self, alerts: &[Waiting]) -> impl Future<Output = Progress> + Send;
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error("{0}")]
-    Output(io::Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// How far an output got, by [`Waiting::seq`].
+#[derive(Default, Debug)]
+pub struct Progress {
+    /// It has these.
+    pub written: Vec<i64>,
+    /// It will never take these, and why.
+    pub refused: Vec<(i64, String)>,
+    /// Why it stopped, and how long to leave it alone if it said so.
+    pub failed: Option<(String, Option<Duration>)>,
+}
+
+impl Progress {
+    /// For a place where all are written or, as far as can be told, none.
+    fn all_or_none(alerts: &[Waiting], written: io::Result<()>) -> Self {
+        let mut progress = Self::default();
+        match written {
+            Ok(()) => progress.written.extend(alerts.iter().map(|alert| alert.seq)),
+            Err(error) => progress.fail(error.to_string(), None),
+        }
+        progress
+    }
+
+    fn fail(&mut self, reason: String, wait: Option<Duration>) {
+        self.failed = Some((reason, wait));
+    }
+
+    fn add(&mut self, other: Self) {
+        self.written.extend(other.written);
+        self.refused.extend(other.refused);
+        self.failed = other.failed.or(self.failed.take());
+    }
 }
 
 /// Feeds `output` with what waits for it, for ever; once a shutdown is requested, until nothing waits or it fails.
@@ -51,33 +97,64 @@ pub async fn feed(mut output: impl Output, store: Store, counters: Arc<Counters>
     let mut pause = FIRST_PAUSE;
     loop {
         commits.mark_unchanged();
-        match write_some(&mut output, &store).await {
-            Ok(0) => tokio::select! {
-                changed = commits.changed() => if changed.is_err() { return },
-                () = shutdown.requested() => return,
-            },
-            Ok(alerts) => {
-                Written { output: output.name(), alerts }.emit(&counters);
-                pause = FIRST_PAUSE;
+        let (settled, failed) = match write_some(&mut output, &store, &counters).await {
+            Ok(progress) => (progress.written.len() + progress.refused.len(), progress.failed),
+            Err(error) => (0, Some((error.to_string(), None))),
+        };
+        if settled > 0 {
+            pause = FIRST_PAUSE;
+        }
+        let wait = match failed {
+            Some((reason, asked)) => {
+                OutputFailed { output: output.name(), reason: &reason }.emit(&counters);
+                let wait = asked.unwrap_or(Duration::ZERO).max(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                wait
             }
-            Err(error) => {
-                OutputFailed { output: output.name(), reason: &error.to_string() }.emit(&counters);
+            None if settled == 0 => {
                 tokio::select! {
-                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                    changed = commits.changed() => if changed.is_err() { return },
+                    () = tokio::time::sleep(LOOK) => {}
                     () = shutdown.requested() => return,
                 }
+                continue;
             }
+            None => match output.rate() {
+                Some(rate) => Duration::from_secs_f64(settled as f64 / f64::from(rate.max(1))),
+                None => continue,
+            },
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = shutdown.requested() => return,
         }
     }
 }
 
-async fn write_some(output: &mut impl Output, store: &Store) -> Result<usize, Failed> {
-    let waiting = store.waiting(output.name(), AT_ONCE).await?;
-    if !waiting.is_empty() {
-        output.write(&waiting).await.map_err(Failed::Output)?;
-        store.delivered(output.name(), waiting.iter().map(|alert| alert.seq).collect()).await?;
+async fn write_some(
+    output: &mut impl Output,
+    store: &Store,
+    counters: &Counters,
+) -> Result<Progress, StoreError> {
+    let waiting = store.waiting(output.name(), output.at_once()).await?;
+    if waiting.is_empty() {
+        return Ok(Progress::default());
     }
-    Ok(waiting.len())
+    let mut progress = output.write(&waiting).await;
+    let name = output.name();
+    for (seq, reason) in &progress.refused {
+        let alert = waiting.iter().find(|alert| alert.seq == *seq).map(|alert| alert.id).unwrap_or_default();
+        AlertRefused { output: name, alert, reason }.emit(counters);
+    }
+    let written = progress.written.len();
+    if written > 0 || !progress.refused.is_empty() {
+        let noted = store.settled(name, progress.written.clone(), progress.refused.clone()).await;
+        if let Err(error) = noted {
+            progress = Progress { failed: Some((error.to_string(), None)), ..Progress::default() };
+        }
+        Written { output: name, alerts: written }.emit(counters);
+    }
+    Ok(progress)
 }
 
 #[cfg(test)]

@@ -148,6 +148,7 @@ impl Rules {
             time: nanoseconds(seen),
             rule: rule.name.clone(),
             priority: rule.priority,
+            tags: rule.tags.clone(),
             cluster: event.cluster.clone().into_owned(),
             document: document.into_iter().collect::<Json>().to_string(),
         }

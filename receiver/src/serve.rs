@@ -15,9 +15,9 @@ use crate::config::{Auth, Config};
 use crate::evaluate::Evaluator;
 use crate::intake::{self, Access, Intake, Limits};
 use crate::metrics::Counters;
-use crate::outputs::{self, Output as _, Stdout};
+use crate::outputs;
 use crate::rules::Rules;
-use crate::store::{Location, Store};
+use crate::store::{Location, Store, StoreError};
 
 /// How often an idle store is tried.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -34,8 +34,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let health = Health::new();
     let counters = Arc::new(Counters::new(&metrics));
     let rules = Rules::load(&config.rules, config.matching.into())?;
-    let names: Vec<_> = config.outputs.stdout.then(|| Stdout.name()).into_iter().collect();
-    let store = Store::open(&config.store.parse::<Location>()?, &names).await?;
+    let store = Store::open(&config.store.parse::<Location>()?, outputs::routes(&config.outputs)).await?;
     let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
     let intake = Arc::new(Intake {
         access: access(&config)?,
@@ -54,16 +53,13 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
         tokio::spawn(admin::serve(admin_port, health.clone(), metrics, axum::Router::new(), late.clone()));
     tokio::spawn(follow(store.clone(), health.condition("store")));
     tokio::spawn(store.clone().watch_health(HEARTBEAT));
-    let outputs = config
-        .outputs
-        .stdout
-        .then(|| tokio::spawn(outputs::feed(Stdout, store.clone(), counters, late.clone())));
+    tokio::spawn(watch_backlogs(store.clone(), counters.clone()));
+    let mut outputs = outputs::start(&config.outputs, &store, &counters, &late)?;
 
     http::serve(intake_port, tls, intake::router(intake), config.connections, shutdown).await;
     late.request();
-    if let Some(outputs) = outputs
-        && tokio::time::timeout(LAST_OUTPUT, outputs).await.is_err()
-    {
+    let ended = async { while outputs.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_OUTPUT, ended).await.is_err() {
         tracing::warn!("an output does not take alerts; what waits will be written after the next start");
     }
     let _ = admin.await;
@@ -91,6 +87,18 @@ async fn follow(store: Store, condition: Condition) {
         if health.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Counts what waits for outputs, as long as there is a store.
+async fn watch_backlogs(store: Store, counters: Arc<Counters>) {
+    loop {
+        match store.backlogs().await {
+            Ok(backlogs) => counters.backlogs(&backlogs),
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::warn!(%error, "what waits for outputs is not known"),
+        }
+        tokio::time::sleep(HEARTBEAT).await;
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use audit_rules::Priority;
@@ -14,6 +15,8 @@ use uuid::Uuid;
 
 pub use query::Filter;
 use sqlite::Sqlite;
+
+use crate::outputs::Only;
 
 mod query;
 mod sqlite;
@@ -35,10 +38,26 @@ pub struct Alert {
     pub rule: String,
     /// Of the rule.
     pub priority: Priority,
+    /// Of the rule.
+    pub tags: Vec<String>,
     /// Name of the cluster, empty when not known.
     pub cluster: String,
     /// The alert as outputs write it: one JSON object in one line.
     pub document: String,
+}
+
+impl Default for Alert {
+    fn default() -> Self {
+        Self {
+            id: Uuid::nil(),
+            time: 0,
+            rule: String::new(),
+            priority: Priority::Debug,
+            tags: Vec::new(),
+            cluster: String::new(),
+            document: String::new(),
+        }
+    }
 }
 
 /// A record that could not be evaluated, kept whole.
@@ -180,9 +199,10 @@ pub struct Store {
 #[derive(Debug)]
 enum Write {
     Record(Batch),
-    Delivered {
-        output: &'static str,
-        alerts: Vec<i64>,
+    Settled {
+        output: String,
+        written: Vec<i64>,
+        refused: Vec<(i64, String)>,
     },
     Heartbeat,
     /// The last one.
@@ -200,22 +220,52 @@ struct Request {
 pub struct Waiting {
     /// Its place in the store's order.
     pub seq: i64,
+    /// Its identity.
+    pub id: Uuid,
     /// See [`Alert::document`].
     pub document: String,
 }
 
+/// Which new alerts wait for an output.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// The output's name.
+    pub output: Arc<str>,
+    /// Those that it takes.
+    pub only: Only,
+}
+
+impl From<&str> for Route {
+    fn from(output: &str) -> Self {
+        Self { output: output.into(), only: Only::default() }
+    }
+}
+
+/// How an output stands.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Backlog {
+    /// Its name.
+    pub output: String,
+    /// Alerts that wait for it.
+    pub waiting: i64,
+    /// Alerts that it refused.
+    pub refused: i64,
+    /// When the oldest of those that wait was stored, milliseconds since 1970.
+    pub oldest: Option<i64>,
+}
+
 impl Store {
-    /// Opens the store, made or migrated as needed, and starts its writer. New alerts wait for each of `outputs` by
-    /// name. Writes once, so that a store that can't be written is known here.
+    /// Opens the store, made or migrated as needed, and starts its writer. New alerts wait for the outputs
+    /// that `routes` name. Writes once, so that a store that can't be written is known here.
     ///
     /// # Errors
     /// When the file or its folder can't be written, or is no store.
-    pub async fn open(location: &Location, outputs: &[&'static str]) -> Result<Self, OpenFailed> {
+    pub async fn open(location: &Location, routes: Vec<Route>) -> Result<Self, OpenFailed> {
         let Location::Sqlite(path) = location;
         let reader = Sqlite::open(path).await?;
         let failed =
             |cause: StoreError| OpenFailed::Database { path: path.clone(), cause: cause.to_string() };
-        let writer = reader.writer(outputs.to_vec()).await.map_err(failed)?;
+        let writer = reader.writer(routes).await.map_err(failed)?;
         let (writes, requests) = mpsc::channel(WAITING_WRITES);
         let (health_set, health) = watch::channel(Ok(()));
         let (commits_set, commits) = watch::channel(0);
@@ -237,16 +287,29 @@ impl Store {
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn waiting(&self, output: &'static str, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+    pub async fn waiting(&self, output: &str, limit: u32) -> Result<Vec<Waiting>, StoreError> {
         self.reader.waiting(output, limit).await
     }
 
-    /// `output` has written `alerts`.
+    /// `output` has the alerts `written` and will never take those `refused`.
     ///
     /// # Errors
     /// When this could not be noted; the output will write them again.
-    pub async fn delivered(&self, output: &'static str, alerts: Vec<i64>) -> Result<(), StoreError> {
-        self.write(Write::Delivered { output, alerts }).await.map(drop)
+    pub async fn settled(
+        &self,
+        output: &str,
+        written: Vec<i64>,
+        refused: Vec<(i64, String)>,
+    ) -> Result<(), StoreError> {
+        self.write(Write::Settled { output: output.to_owned(), written, refused }).await.map(drop)
+    }
+
+    /// How each output stands for which anything waits or was refused.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        self.reader.backlogs().await
     }
 
     /// Tries a write now and then, so that the store's health is known without traffic: every `period`, every second

@@ -43,7 +43,8 @@ impl Receiver {
 
     async fn with(access: Access, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Location::Sqlite(database(folder.path())), &["stdout"]).await.unwrap();
+        let store =
+            Store::open(&Location::Sqlite(database(folder.path())), vec!["stdout".into()]).await.unwrap();
         let rules = [SourceFile { name: "r.yaml".to_owned(), text: RULE.to_owned() }];
         let rules = Rules::of(audit_rules::load(&rules, &Options::default()), Matching::First).unwrap();
         let metrics = Metrics::new("audit-receiver", "0");

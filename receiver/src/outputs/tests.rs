@@ -1,11 +1,10 @@
 use std::sync::Mutex;
 
-use audit_rules::Priority;
 use audit_service::metrics::Metrics;
 use uuid::Uuid;
 
 use super::*;
-use crate::store::{Alert, Batch, Location};
+use crate::store::{Alert, Batch, Location, Route};
 
 /// Fails every other time, after writing.
 #[derive(Clone, Default)]
@@ -15,26 +14,21 @@ struct Flaky {
 }
 
 impl Output for Flaky {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "flaky"
     }
 
-    async fn write(&mut self, alerts: &[Waiting]) -> io::Result<()> {
+    async fn write(&mut self, alerts: &[Waiting]) -> Progress {
         self.attempts += 1;
         self.written.lock().unwrap().extend(alerts.iter().map(|alert| alert.document.clone()));
-        if self.attempts % 2 == 1 { Err(io::Error::other("no reader")) } else { Ok(()) }
+        let failed = self.attempts % 2 == 1;
+        Progress::all_or_none(alerts, if failed { Err(io::Error::other("no reader")) } else { Ok(()) })
     }
 }
 
 fn batch(ids: std::ops::Range<u128>) -> Batch {
-    let alerts = ids.map(|id| Alert {
-        id: Uuid::from_u128(id),
-        time: 0,
-        rule: String::new(),
-        priority: Priority::Debug,
-        cluster: String::new(),
-        document: format!("{id:03}"),
-    });
+    let alerts =
+        ids.map(|id| Alert { id: Uuid::from_u128(id), document: format!("{id:03}"), ..Alert::default() });
     Batch { alerts: alerts.collect(), quarantined: Vec::new() }
 }
 
@@ -42,7 +36,7 @@ fn batch(ids: std::ops::Range<u128>) -> Batch {
 async fn every_alert_is_written_at_least_once_whatever_fails() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::Sqlite(folder.path().join("alerts.db"));
-    let store = Store::open(&location, &["flaky"]).await.unwrap();
+    let store = Store::open(&location, vec!["flaky".into()]).await.unwrap();
     let output = Flaky::default();
     let written = output.written.clone();
     let counters = Arc::new(Counters::new(&Metrics::new("test", "0")));
@@ -61,4 +55,106 @@ async fn every_alert_is_written_at_least_once_whatever_fails() {
     written.sort_unstable();
     written.dedup();
     assert_eq!(written, (0..150).map(|id| format!("{id:03}")).collect::<Vec<_>>());
+}
+
+/// A server that answers what `answer` says to the text of each body, and keeps those that it takes.
+async fn server(
+    answer: impl Fn(&str) -> u16 + Send + Sync + 'static,
+) -> (String, Arc<Mutex<Vec<(Option<String>, String)>>>) {
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let (answer, keep) = (Arc::new(answer), taken.clone());
+    let handler = move |headers: axum::http::HeaderMap, body: String| {
+        let (answer, keep) = (answer.clone(), keep.clone());
+        async move {
+            let status = axum::http::StatusCode::from_u16(answer(&body)).unwrap();
+            if status.is_success() {
+                let token = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+                keep.lock().unwrap().push((token, body));
+            }
+            status
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let router = axum::Router::new().route("/", axum::routing::post(handler));
+    let limits = audit_service::http::Limits::default();
+    tokio::spawn(audit_service::http::serve(listener, None, router, limits, Shutdown::new()));
+    (url, taken)
+}
+
+fn http(url: &str, more: &str) -> Http {
+    audit_service::tls::install();
+    let config: config::Http =
+        serde_json::from_str(&format!("{{\"url\":\"{url}\",\"in_flight\":3{more}}}")).unwrap();
+    Http::new("http/test".into(), config).unwrap()
+}
+
+fn waiting(ids: std::ops::Range<u128>) -> Vec<Waiting> {
+    ids.map(|id| Waiting {
+        seq: id as i64,
+        id: Uuid::from_u128(id),
+        document: format!("{{\"rule\":\"{id:03}\"}}"),
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn a_refused_alert_stands_in_nobodys_way_and_a_server_in_trouble_keeps_all() {
+    let (url, taken) = server(|body| if body.contains("003") { 400 } else { 200 }).await;
+    for form in ["falco", "alertmanager", "otlp"] {
+        let progress = http(&url, &format!(",\"form\":\"{form}\"")).write(&waiting(0..10)).await;
+        assert_eq!((progress.written.len(), progress.refused[0].0), (9, 3), "{form}");
+        assert!(progress.refused[0].1.contains("400") && progress.failed.is_none());
+    }
+    assert_eq!(
+        taken.lock().unwrap()[..9].iter().filter(|(_, body)| body.starts_with("{\"rule\"")).count(),
+        9
+    );
+    for status in [301, 401, 404, 429, 500, 503] {
+        let (url, _) = server(move |_| status).await;
+        let progress = http(&url, "").write(&waiting(0..10)).await;
+        assert!(progress.written.is_empty() && progress.refused.is_empty(), "{status}");
+        assert!(progress.failed.unwrap().0.contains(&status.to_string()));
+    }
+    let progress = http("http://127.0.0.1:1/secret", "").write(&waiting(0..1)).await;
+    assert!(!progress.failed.as_ref().unwrap().0.contains("secret"), "{progress:?}");
+}
+
+#[tokio::test]
+async fn a_token_is_read_for_each_request() {
+    let (url, taken) = server(|_| 204).await;
+    let token = tempfile::NamedTempFile::new().unwrap();
+    let mut output = http(&url, &format!(",\"token_file\":\"{}\"", token.path().display()));
+    assert!(output.write(&waiting(0..1)).await.failed.unwrap().0.contains("is empty"));
+    for secret in ["one", "two"] {
+        std::fs::write(token.path(), secret).unwrap();
+        output.write(&waiting(0..1)).await;
+    }
+    let tokens: Vec<_> = taken.lock().unwrap().iter().filter_map(|(token, _)| token.clone()).collect();
+    assert_eq!(tokens, ["Bearer one", "Bearer two"]);
+}
+
+#[tokio::test]
+async fn what_waits_and_what_is_refused_is_counted_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::Sqlite(folder.path().join("alerts.db"));
+    let only = Only { clusters: vec!["prod".to_owned()], ..Only::default() };
+    let routes = vec![Route { output: "http/test".into(), only }, "stdout".into()];
+    let store = Store::open(&location, routes).await.unwrap();
+    let mut alerts = batch(0..20);
+    alerts.alerts.iter_mut().take(10).for_each(|alert| alert.cluster = "prod".to_owned());
+    store.record(alerts).await.unwrap();
+    let (url, _) = server(|body| if body == "003" { 422 } else { 200 }).await;
+    let counters = Arc::new(Counters::new(&Metrics::new("test", "0")));
+    let shutdown = Shutdown::new();
+    let feeding = tokio::spawn(feed(http(&url, ",\"rate\":7"), store.clone(), counters, shutdown.clone()));
+    while !store.waiting("http/test", 1).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    shutdown.request();
+    feeding.await.unwrap();
+    let backlogs = store.backlogs().await.unwrap();
+    let counts: Vec<_> = backlogs.iter().map(|backlog| (backlog.waiting, backlog.refused)).collect();
+    assert_eq!(counts, [(0, 1), (20, 0)]);
+    assert!(backlogs[0].oldest.is_none() && backlogs[1].oldest.is_some());
 }

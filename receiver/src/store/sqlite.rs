@@ -11,14 +11,18 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlSafeStr};
+use uuid::Uuid;
 
 use super::query::{Filter, Value};
-use super::{OpenFailed, Recorded, StoreError, Waiting, Write};
+use super::{Backlog, OpenFailed, Recorded, Route, StoreError, Waiting, Write};
 
 mod rows;
 
 /// Migrations in order, forward only. A change to one that was published is a mistake: add another.
 const MIGRATIONS: &[(&str, &str)] = &[("alerts", include_str!("../../migrations/sqlite/0001_alerts.sql"))];
+
+/// Bytes of alerts given to an output at once, and what is left of the last one.
+const MOST_WAITING: usize = 8 << 20;
 
 /// How long a statement waits for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(5);
@@ -53,24 +57,44 @@ impl Sqlite {
     }
 
     /// The connection for writing.
-    pub(super) async fn writer(&self, outputs: Vec<&'static str>) -> Result<Writer, StoreError> {
+    pub(super) async fn writer(&self, routes: Vec<Route>) -> Result<Writer, StoreError> {
         let connection =
             options(&self.path).connect().await.map_err(|cause| unwritable(&self.path, &cause))?;
         let identity = identity_of(&self.path);
-        Ok(Writer { connection: Some(connection), outputs, identity, path: self.path.clone() })
+        Ok(Writer { connection: Some(connection), routes, identity, path: self.path.clone() })
     }
 
-    pub(super) async fn waiting(&self, output: &'static str, limit: u32) -> Result<Vec<Waiting>, StoreError> {
-        let rows = sqlx::query_as::<_, (i64, String)>(
-            "SELECT alerts.seq, alerts.document FROM deliveries JOIN alerts ON alerts.seq = deliveries.seq \
+    pub(super) async fn waiting(&self, output: &str, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+        let mut rows = sqlx::query_as::<_, (i64, Vec<u8>, String)>(
+            "SELECT alerts.seq, alerts.id, alerts.document FROM deliveries JOIN alerts ON alerts.seq = deliveries.seq \
              WHERE deliveries.output = $1 AND deliveries.refused IS NULL ORDER BY deliveries.seq LIMIT $2",
         )
         .bind(output)
         .bind(limit)
+        .fetch(&self.pool);
+        let (mut all, mut bytes) = (Vec::new(), 0);
+        while bytes < MOST_WAITING
+            && let Some((seq, id, document)) =
+                rows.try_next().await.map_err(|cause| self.unreadable(&cause))?
+        {
+            bytes += document.len();
+            all.push(Waiting { seq, id: Uuid::from_slice(&id).unwrap_or_default(), document });
+        }
+        Ok(all)
+    }
+
+    pub(super) async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        let rows = sqlx::query_as::<_, (String, i64, i64, Option<i64>)>(
+            "SELECT counted.output, counted.waiting, counted.refused, alerts.stored_at FROM \
+             (SELECT output, count(*) - count(refused) AS waiting, count(refused) AS refused, \
+              min(CASE WHEN refused IS NULL THEN seq END) AS oldest FROM deliveries GROUP BY output) AS counted \
+             LEFT JOIN alerts ON alerts.seq = counted.oldest ORDER BY counted.output",
+        )
         .fetch_all(&self.pool)
         .await
         .map_err(|cause| self.unreadable(&cause))?;
-        Ok(rows.into_iter().map(|(seq, document)| Waiting { seq, document }).collect())
+        let backlog = |(output, waiting, refused, oldest)| Backlog { output, waiting, refused, oldest };
+        Ok(rows.into_iter().map(backlog).collect())
     }
 
     pub(super) async fn alerts(
@@ -105,7 +129,7 @@ impl Sqlite {
 pub(super) struct Writer {
     /// Gone after a failure: SQLite may have rolled back by itself or not, a new connection knows.
     connection: Option<SqliteConnection>,
-    outputs: Vec<&'static str>,
+    routes: Vec<Route>,
     path: PathBuf,
     /// Device and inode of the file when it was opened.
     identity: Option<(u64, u64)>,
@@ -133,7 +157,7 @@ impl Writer {
         let now = jiff::Timestamp::now().as_millisecond();
         let mut all = Vec::new();
         for write in writes {
-            all.push(rows::apply(&mut transaction, &self.outputs, now, write).await?);
+            all.push(rows::apply(&mut transaction, &self.routes, now, write).await?);
         }
         transaction.commit().await?;
         self.connection = Some(connection);

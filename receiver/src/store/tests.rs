@@ -14,6 +14,7 @@ fn alert(id: u128) -> Alert {
         time: id as i64,
         rule: format!("rule {}", id % 2),
         priority: Priority::Warning,
+        tags: Vec::new(),
         cluster: "prod".to_owned(),
         document: format!("{{\"id\":{id}}}"),
     }
@@ -38,11 +39,11 @@ async fn documents(store: &Store, filter: Filter) -> Vec<String> {
 #[tokio::test]
 async fn an_identity_is_stored_once_also_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&location(&folder), &["stdout"]).await.unwrap();
+    let store = Store::open(&location(&folder), vec!["stdout".into()]).await.unwrap();
     assert_eq!(store.record(batch([1, 2])).await.unwrap().new, [true, true]);
     assert_eq!(store.record(batch([2, 3, 3])).await.unwrap().new, [false, true, false]);
     drop(store);
-    let store = Store::open(&location(&folder), &["stdout"]).await.unwrap();
+    let store = Store::open(&location(&folder), vec!["stdout".into()]).await.unwrap();
     assert_eq!(store.record(batch([3, 4])).await.unwrap().new, [false, true]);
     assert_eq!(documents(&store, Filter::default()).await.len(), 4);
 }
@@ -50,7 +51,7 @@ async fn an_identity_is_stored_once_also_after_a_restart() {
 #[tokio::test]
 async fn requests_at_once_are_each_answered() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&location(&folder), &["stdout"]).await.unwrap();
+    let store = Store::open(&location(&folder), vec!["stdout".into()]).await.unwrap();
     let all = (0..200u128).map(|at| {
         let store = store.clone();
         tokio::spawn(async move { store.record(batch([at / 2])).await })
@@ -65,14 +66,14 @@ async fn requests_at_once_are_each_answered() {
 #[tokio::test]
 async fn an_output_sees_an_alert_until_it_says_that_it_has_it() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&location(&folder), &["stdout", "file"]).await.unwrap();
+    let store = Store::open(&location(&folder), vec!["stdout".into(), "file".into()]).await.unwrap();
     store.record(batch([1, 2, 3])).await.unwrap();
     let waiting = store.waiting("stdout", 2).await.unwrap();
     assert_eq!(
         waiting.iter().map(|alert| alert.document.as_str()).collect::<Vec<_>>(),
         [r#"{"id":1}"#, r#"{"id":2}"#]
     );
-    store.delivered("stdout", waiting.iter().map(|alert| alert.seq).collect()).await.unwrap();
+    store.settled("stdout", waiting.iter().map(|alert| alert.seq).collect(), Vec::new()).await.unwrap();
     let left = store.waiting("stdout", 10).await.unwrap();
     assert_eq!(left.len(), 1);
     assert_eq!(store.waiting("file", 10).await.unwrap().len(), 3);
@@ -81,7 +82,7 @@ async fn an_output_sees_an_alert_until_it_says_that_it_has_it() {
 #[tokio::test]
 async fn the_same_record_is_quarantined_once_per_cluster() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&location(&folder), &[]).await.unwrap();
+    let store = Store::open(&location(&folder), Vec::new()).await.unwrap();
     let record = |cluster: &str| Quarantined {
         reason: "no time".to_owned(),
         cluster: cluster.to_owned(),
@@ -99,7 +100,7 @@ async fn the_same_record_is_quarantined_once_per_cluster() {
 #[tokio::test]
 async fn filters_narrow_what_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&location(&folder), &[]).await.unwrap();
+    let store = Store::open(&location(&folder), Vec::new()).await.unwrap();
     store.record(batch(1..=10)).await.unwrap();
     let count = async |filter| documents(&store, filter).await.len();
     assert_eq!(count(Filter { since: Some(4), until: Some(6), ..Filter::default() }).await, 2);
@@ -117,7 +118,7 @@ async fn only_the_owner_reads_the_file() {
     let Location::Sqlite(path) = location(&folder);
     std::fs::write(&path, "").unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let store = Store::open(&Location::Sqlite(path), &["stdout"]).await.unwrap();
+    let store = Store::open(&Location::Sqlite(path), vec!["stdout".into()]).await.unwrap();
     store.record(batch([1])).await.unwrap();
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
@@ -128,7 +129,7 @@ async fn only_the_owner_reads_the_file() {
 #[tokio::test]
 async fn a_file_that_is_removed_takes_no_more_writes() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&location(&folder), &["stdout"]).await.unwrap();
+    let store = Store::open(&location(&folder), vec!["stdout".into()]).await.unwrap();
     let Location::Sqlite(path) = location(&folder);
     std::fs::remove_file(&path).unwrap();
     let answer = store.record(batch([1])).await;
@@ -140,11 +141,11 @@ async fn a_file_that_is_removed_takes_no_more_writes() {
 async fn a_store_that_cannot_be_opened_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let missing = Location::Sqlite(folder.path().join("no/such/alerts.db"));
-    let message = Store::open(&missing, &[]).await.unwrap_err().to_string();
+    let message = Store::open(&missing, Vec::new()).await.unwrap_err().to_string();
     assert!(message.contains("create its folder"), "{message}");
     let other = folder.path().join("other.db");
     std::fs::write(&other, "something else entirely, and quite a lot of it".repeat(100)).unwrap();
-    let message = Store::open(&Location::Sqlite(other), &[]).await.unwrap_err().to_string();
+    let message = Store::open(&Location::Sqlite(other), Vec::new()).await.unwrap_err().to_string();
     assert!(message.contains("must be its own"), "{message}");
 }
 

@@ -1,11 +1,11 @@
 //! The statements of the writer. Rows go in by the hundred: a statement costs more than its rows.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 use sqlx::{QueryBuilder, Row};
 
-use super::super::{Alert, Batch, Quarantined, Recorded, Write};
+use super::super::{Alert, Batch, Quarantined, Recorded, Route, Write};
 use crate::identity;
 
 /// Rows in one statement; well below what SQLite and PostgreSQL take as parameters.
@@ -14,13 +14,16 @@ const ROWS: usize = 200;
 /// Does what `write` says, as a part of the transaction on `on`.
 pub(super) async fn apply(
     on: &mut SqliteConnection,
-    outputs: &[&'static str],
+    routes: &[Route],
     now: i64,
     write: &Write,
 ) -> sqlx::Result<Recorded> {
     match write {
-        Write::Record(batch) => return record(on, outputs, now, batch).await,
-        Write::Delivered { output, alerts } => delivered(on, output, alerts).await?,
+        Write::Record(batch) => return record(on, routes, now, batch).await,
+        Write::Settled { output, written, refused } => {
+            delivered(on, output, written).await?;
+            self::refused(on, output, refused).await?;
+        }
         Write::Heartbeat => {
             sqlx::query(
                 "INSERT INTO heartbeat (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at",
@@ -36,7 +39,7 @@ pub(super) async fn apply(
 
 async fn record(
     on: &mut SqliteConnection,
-    outputs: &[&'static str],
+    routes: &[Route],
     now: i64,
     batch: &Batch,
 ) -> sqlx::Result<Recorded> {
@@ -49,9 +52,11 @@ async fn record(
         let to_insert: Vec<_> =
             alerts.iter().zip(&are_new).filter_map(|(alert, is_new)| is_new.then_some(alert)).collect();
         if !to_insert.is_empty() {
-            insert(on, &to_insert, now).await?;
-            for output in outputs {
-                wait_for(on, output, &to_insert).await?;
+            let places = insert(on, &to_insert, now).await?;
+            for Route { output, only } in routes {
+                let taken = to_insert.iter().filter(|alert| only.takes(alert));
+                let seqs = taken.filter_map(|alert| places.get(alert.id.as_bytes().as_slice()).copied());
+                wait_for(on, output, &seqs.collect::<Vec<_>>()).await?;
             }
         }
         new.extend(are_new);
@@ -72,7 +77,12 @@ async fn claim(on: &mut SqliteConnection, alerts: &[Alert], now: i64) -> sqlx::R
     query.build().fetch_all(on).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
-async fn insert(on: &mut SqliteConnection, alerts: &[&Alert], now: i64) -> sqlx::Result<()> {
+/// Stores `alerts`; their places by identity.
+async fn insert(
+    on: &mut SqliteConnection,
+    alerts: &[&Alert],
+    now: i64,
+) -> sqlx::Result<HashMap<Vec<u8>, i64>> {
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO alerts (id, time, stored_at, rule, priority, cluster, document) ",
     );
@@ -85,22 +95,37 @@ async fn insert(on: &mut SqliteConnection, alerts: &[&Alert], now: i64) -> sqlx:
             .push_bind(&alert.cluster)
             .push_bind(&alert.document);
     });
+    query.push(" RETURNING id, seq");
+    let rows = query.build().fetch_all(on).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// Lets the alerts at `places` wait for an output.
+async fn wait_for(on: &mut SqliteConnection, output: &str, places: &[i64]) -> sqlx::Result<()> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO deliveries (output, seq) ");
+    query.push_values(places, |mut row, seq| {
+        row.push_bind(output).push_bind(*seq);
+    });
     query.build().execute(on).await.map(drop)
 }
 
-/// Lets `alerts`, which are stored, wait for an output.
-async fn wait_for(on: &mut SqliteConnection, output: &'static str, alerts: &[&Alert]) -> sqlx::Result<()> {
-    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO deliveries (output, seq) SELECT ");
-    query.push_bind(output).push(", seq FROM alerts WHERE id IN (");
-    let mut ids = query.separated(", ");
-    for alert in alerts {
-        ids.push_bind(alert.id.as_bytes().as_slice());
+async fn refused(on: &mut SqliteConnection, output: &str, alerts: &[(i64, String)]) -> sqlx::Result<()> {
+    for (seq, reason) in alerts {
+        sqlx::query("UPDATE deliveries SET refused = $1 WHERE output = $2 AND seq = $3")
+            .bind(reason)
+            .bind(output)
+            .bind(seq)
+            .execute(&mut *on)
+            .await?;
     }
-    query.push(")").build().execute(on).await.map(drop)
+    Ok(())
 }
 
-async fn delivered(on: &mut SqliteConnection, output: &'static str, alerts: &[i64]) -> sqlx::Result<()> {
-    for alerts in alerts.chunks(ROWS) {
+async fn delivered(on: &mut SqliteConnection, output: &str, alerts: &[i64]) -> sqlx::Result<()> {
+    for alerts in alerts.chunks(5 * ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM deliveries WHERE output = ");
         query.push_bind(output).push(" AND seq IN (");
         let mut places = query.separated(", ");
