@@ -5,6 +5,8 @@
 //! `properties.log` is a string that holds the audit event as kube-apiserver wrote it, with a newline, and `resourceId`
 //! names the cluster.
 
+use audit_bridge::time::Time;
+use audit_bridge::{Convert, Converted, Record};
 use audit_event::json::{Documents, Kind, Malformed, Raw};
 use audit_event::salvage::elements_before_break;
 use audit_event::{Cut, Event, Field, TRUNCATED, Timestamp, Unsalvageable, Unusable, salvage};
@@ -71,6 +73,25 @@ pub enum Unreadable {
     /// The text was cut, and neither the record nor the message has a time to give its event.
     #[error("`properties.log` is cut, and the record has no readable `time`")]
     NoTime,
+}
+
+/// The conversion as the loop of all bridges takes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Diagnostics;
+
+impl Convert for Diagnostics {
+    fn convert(&self, record: &Record) -> Vec<Converted> {
+        let nanoseconds = |time: Time| i128::from(time.as_millis()) * 1_000_000;
+        let enqueued = record.time.map(|time| Timestamp::from_nanoseconds(nanoseconds(time)));
+        let converted = convert(&record.text, enqueued).into_iter().map(|outcome| match outcome {
+            Outcome::Event(event) => Converted::Event(event),
+            Outcome::Ignored(reason) => Converted::Ignored(reason.to_string()),
+            Outcome::Quarantined(record, reason) => {
+                Converted::Quarantined { reason: reason.to_string(), record: record.to_owned() }
+            }
+        });
+        converted.collect()
+    }
 }
 
 /// Converts one message. `enqueued` is when the hub took it: the time of a cut event whose record says none.

@@ -59,7 +59,8 @@ fn read(path: &Path) -> io::Result<String> {
     } else {
         bytes = std::fs::read(path)?;
     }
-    Ok(audit_event::payload::text(&bytes).into_owned())
+    // Editors on Windows leave a byte order mark.
+    Ok(audit_event::payload::text(&bytes).trim_start_matches('\u{feff}').to_owned())
 }
 
 /// The records with their lines: one a line, or the whole text when that is a JSON value and its first line is none.
@@ -101,6 +102,7 @@ mod tests {
         assert_eq!(run("{}\n\n1\n[]\n"), (true, "2\n2\n".into(), "FILE:3: one\n".into()));
         assert_eq!(run("2\n{}\n"), (false, "2\n".into(), "FILE:1: two\n".into()));
         assert_eq!(run("{\n}"), (true, "3\n".into(), String::new()));
+        assert_eq!(run("\u{feff}{\n}"), (true, "3\n".into(), String::new()));
         assert_eq!(run("{\nx"), (true, "1\n1\n".into(), String::new()));
         assert_eq!(run(""), (true, String::new(), String::new()));
     }

@@ -98,7 +98,7 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// Where a unit without a checkpoint begins: `beginning`, a time, or a span ago (`-1h`).
+/// Where a unit without a checkpoint begins: `beginning` (or `earliest`), `latest`, a time, or a span ago (`-1h`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum From {
     /// At the first record there is.
@@ -139,7 +139,8 @@ impl FromStr for From {
     fn from_str(text: &str) -> Result<Self, NoStart> {
         let wrong = || NoStart(text.to_owned());
         match text.trim() {
-            "beginning" => Ok(Self::Beginning),
+            "beginning" | "earliest" => Ok(Self::Beginning),
+            "latest" => Ok(Self::Ago(Duration::ZERO)),
             ago if ago.starts_with('-') => {
                 let span: Span = ago.trim_start_matches('-').parse().map_err(|_| wrong())?;
                 Ok(Self::Ago(span.0))
@@ -182,6 +183,8 @@ mod tests {
         assert_eq!("beginning".parse::<From>().unwrap().resolve(now), Time::from_millis(0));
         assert_eq!("1970-01-01T00:00:01Z".parse::<From>().unwrap().resolve(now), Time::from_millis(1000));
         assert_eq!("2400-01-01T00:00:01Z".parse::<From>().unwrap().resolve(now), now);
+        assert_eq!("latest".parse::<From>().unwrap().resolve(now), now);
+        assert_eq!("earliest".parse::<From>().unwrap(), From::Beginning);
         assert!("yesterday".parse::<From>().is_err());
         for text in ["beginning", "-1h30m", "2026-11-23T04:40:00.000Z"] {
             assert_eq!(text.parse::<From>().unwrap().to_string(), text);

@@ -56,7 +56,7 @@ pub enum Identity {
 }
 
 impl Entra {
-    pub(super) async fn token(&self) -> Result<Token, NoToken> {
+    pub(crate) async fn token(&self) -> Result<Token, NoToken> {
         let client = self.client.get();
         let (url, request) = match &self.identity {
             Identity::Workload { authority, tenant, client: id, token_file } => {

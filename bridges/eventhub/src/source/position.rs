@@ -1,5 +1,4 @@
 use std::fmt;
-use std::time::Duration;
 
 use audit_bridge::time::{From, Time};
 use audit_event::Timestamp;
@@ -65,11 +64,7 @@ impl Position {
                 format!("no position such as `{{\"sequence\":7,\"offset\":\"4096\"}}`: {error}")
             });
         }
-        let from = match text {
-            "earliest" => From::Beginning,
-            "latest" => From::Ago(Duration::ZERO),
-            other => other.parse().map_err(|error: audit_bridge::time::NoStart| error.to_string())?,
-        };
+        let from = text.parse().map_err(|error: audit_bridge::time::NoStart| error.to_string())?;
         Ok(Self::starting(from, Time::of_machine()))
     }
 }
