@@ -6,7 +6,7 @@ use audit_service::config::{Bytes, Check, Listen, Mistakes, Span};
 use audit_service::{http, logging, tls};
 use serde::{Deserialize, Serialize};
 
-use crate::intake::TokenFile;
+use crate::intake::{AdmissionOptions, TokenFile};
 use crate::outputs::config::Outputs;
 use crate::store;
 
@@ -21,6 +21,8 @@ pub struct Config {
     /// Who may post. Must be given when `listen` can be reached from other machines, unless client certificates
     /// are asked for.
     pub auth: Option<Auth>,
+    /// What is taken of clusters that have no audit log.
+    pub admission: Option<AdmissionOptions>,
     /// Bounds on request bodies.
     pub body: Body,
     /// Bounds on connections.
@@ -98,6 +100,7 @@ impl Default for Config {
             listen: Listen(([127, 0, 0, 1], 6443).into()),
             tls: None,
             auth: None,
+            admission: None,
             body: Body::default(),
             connections: http::Limits::default(),
             admin: Admin::default(),
@@ -145,6 +148,17 @@ impl Check for Config {
         if matches!(&self.auth, Some(Auth::Tokens(files)) if files.is_empty()) {
             mistakes.add("auth.tokens", "at least one file must be given");
         }
+        if let Some(admission) = &self.admission {
+            if admission.secrets.is_empty() {
+                mistakes.add("admission.secrets", "at least one must be given");
+            }
+            if admission.secrets.iter().any(|secret| secret.cluster.is_none()) {
+                mistakes.add(
+                    "admission.secrets",
+                    "each needs a `cluster`: reviews don't say where they come from",
+                );
+            }
+        }
         if self.body.limit > self.body.budget {
             mistakes.add("body.limit", "must not be more than `body.budget`");
         }
@@ -178,7 +192,7 @@ mod tests {
         let config = load(
             "listen: '[::]:0'\ntls: {certificate_file: a, key_file: b, client_ca_file: c}\n\
              auth:\n  tokens:\n    - {file: t, cluster: prod}\nbody: {limit: 1MiB, budget: 2MiB, timeout: 5s}\n\
-             admin: {listen: '0.0.0.0:0'}\nstore: sqlite:x\nrules: [a.yaml]\nmatch: all\nnative: false\noutputs: {stdout: false}\n",
+             admin: {listen: '0.0.0.0:0'}\nstore: sqlite:x\nrules: [a.yaml]\nmatch: all\nnative: false\nadmission: {secrets: [{file: s, cluster: edge}], ignore: [], queue: 1MiB}\noutputs: {stdout: false}\n",
         )
         .unwrap();
         assert_eq!(config.matching, Match::All);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use audit_event::json::Malformed;
-use audit_event::{Event, EventId, Item, split_at_most};
+use audit_event::{Event, EventId, Item, Unusable, split_at_most};
 use audit_rules::Context;
 
 use crate::native;
@@ -103,9 +103,42 @@ impl Evaluator {
         }
         Ok(outcome)
     }
+
+    /// Holds one event of `cluster` against the rules that has the identity of `other`: of another event, or the same at
+    /// another time.
+    ///
+    /// # Errors
+    /// When either is no event.
+    pub fn evaluate_as(&self, event: &str, other: &str, cluster: &str) -> Result<Outcome, Unusable> {
+        let (event, other) = (Event::parse(event)?, Event::parse(other)?);
+        let id = EventId::of(&other, Some(cluster));
+        let event = Located { id, ..Located::new(&event, Some(cluster)) };
+        let mut outcome = Outcome { received: 1, evaluated: 1, ..Outcome::default() };
+        outcome.note(&event);
+        self.rules.raise(&event, &mut Context::new(&*self.hostname), &mut outcome.alerts);
+        Ok(outcome)
+    }
+
+    /// The alert that so many reviews of a cluster were never evaluated, if there is to be one.
+    pub fn reviews_lost(&self, cluster: &str, count: u64) -> Option<Alert> {
+        self.native.then(|| native::reviews_lost(cluster, count, &self.hostname, jiff::Timestamp::now()))
+    }
 }
 
 impl Outcome {
+    /// Adds what came of the entry at `index`.
+    pub fn add(&mut self, index: usize, other: Self) {
+        self.received += other.received;
+        self.evaluated += other.evaluated;
+        self.ignored += other.ignored;
+        self.quarantined.extend(other.quarantined.into_iter().map(|(_, record)| (index, record)));
+        self.alerts.extend(other.alerts);
+        for (cluster, time) in other.newest {
+            let newest = self.newest.entry(cluster).or_insert(time);
+            *newest = time.max(*newest);
+        }
+    }
+
     fn note(&mut self, event: &Located<'_>) {
         let time = nanoseconds(event.event);
         match self.newest.get_mut(event.cluster.as_ref()) {

@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use access::{Access, Sender, TokenFile};
+pub use admission::{Admission, Options as AdmissionOptions, Worker};
 pub use answer::{Answer, Refusal, Set};
 pub use body::Limits;
 
@@ -19,6 +20,7 @@ use crate::metrics::{BodyRefused, Counters, Evaluated, NotStored, Occurrence as 
 use crate::store::{Batch, Quarantined, Store};
 
 pub mod access;
+pub mod admission;
 mod answer;
 mod body;
 mod records;
@@ -45,6 +47,8 @@ pub struct Intake {
     pub store: Store,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// For clusters without an audit log.
+    pub admission: Option<Admission>,
 }
 
 /// The routes. Query parameters have no meaning: kube-apiserver adds `?timeout=30s` and drops others.
@@ -53,6 +57,7 @@ pub fn router(intake: Arc<Intake>) -> Router {
         .route("/k8s_audit", post(events))
         .route("/k8s_audit/{cluster}", post(cluster_events))
         .route("/quarantine", post(quarantine))
+        .route("/admission/{secret}", post(admission::review))
         .method_not_allowed_fallback(async || Refusal::Method)
         .fallback(async || Refusal::NoSuchPath)
         .with_state(intake)

@@ -62,6 +62,7 @@ pub struct Counters {
     store_failures: Counter,
     newest: Family<Cluster, Gauge<f64, AtomicU64>>,
     clusters: Mutex<HashSet<String>>,
+    reviews_lost: Family<Cluster, Counter>,
     written: Family<Output, Counter>,
     output_failures: Family<Output, Counter>,
     output_refused: Family<Output, Counter>,
@@ -126,6 +127,11 @@ impl Counters {
                     Family::default()
                 ),
                 clusters: Mutex::default(),
+                reviews_lost: register!(
+                    "reviews_lost",
+                    "Admission reviews that found no room, by cluster",
+                    Family::default()
+                ),
                 written: register!("output_alerts", "Alerts written, by output", Family::default()),
                 output_failures: register!(
                     "output_failures",
@@ -241,6 +247,38 @@ impl Occurrence for Evaluated<'_> {
         for (cluster, time) in newest {
             counters.freshness(cluster, *time);
         }
+    }
+}
+
+/// A review shows what is not to be evaluated.
+pub struct ReviewIgnored;
+
+impl Occurrence for ReviewIgnored {
+    type Counters = Counters;
+
+    fn log(&self) {}
+
+    fn count(&self, counters: &Counters) {
+        counters.received.inc();
+        counters.ignored.inc();
+    }
+}
+
+/// A review found no room among those that wait to be evaluated.
+pub struct ReviewLost<'a> {
+    /// Its cluster.
+    pub cluster: &'a str,
+}
+
+impl Occurrence for ReviewLost<'_> {
+    type Counters = Counters;
+
+    fn log(&self) {
+        tracing::debug!(cluster = self.cluster, "no room for an admission review");
+    }
+
+    fn count(&self, counters: &Counters) {
+        counters.reviews_lost.get_or_create(&Cluster { cluster: self.cluster.to_owned() }).inc();
     }
 }
 

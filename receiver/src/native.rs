@@ -18,6 +18,9 @@ pub const CUT_SHORT: &str = "Audit event cut short";
 /// An entry can't be evaluated at all.
 pub const UNREADABLE: &str = "Unreadable audit event";
 
+/// More admission reviews came than could be evaluated.
+pub const REVIEWS_LOST: &str = "Admission reviews lost";
+
 /// Somebody wants to know whether alerts arrive.
 pub const TEST: &str = "Test of outputs";
 
@@ -78,6 +81,23 @@ pub fn unreadable(record: &Quarantined, hostname: &str, now: Timestamp) -> Alert
             ("source", "quarantine.source", source.as_str().into()),
             ("cluster", "ka.cluster.name", cluster.as_str().into()),
         ],
+        audit_id: None,
+        stage: None,
+    };
+    saying.alert(hostname)
+}
+
+/// The alert that so many admission reviews of a cluster were answered and not evaluated.
+pub fn reviews_lost(cluster: &str, count: u64, hostname: &str, now: Timestamp) -> Alert {
+    let time = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
+    let about = [cluster.as_bytes(), &[0], &time.to_be_bytes(), REVIEWS_LOST.as_bytes()].concat();
+    let saying = Saying {
+        id: Uuid::new_v5(&identity::NATIVE, &about),
+        time,
+        rule: REVIEWS_LOST,
+        priority: Priority::Critical,
+        cluster,
+        fields: &[("count", "reviews.lost", count.into()), ("cluster", "ka.cluster.name", cluster.into())],
         audit_id: None,
         stage: None,
     };

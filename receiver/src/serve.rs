@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::{Auth, Config};
 use crate::evaluate::Evaluator;
-use crate::intake::{self, Access, Intake, Limits};
+use crate::intake::{self, Access, Admission, Intake, Limits, Worker};
 use crate::metrics::Counters;
 use crate::outputs;
 use crate::rules::Rules;
@@ -21,6 +21,9 @@ use crate::store::{Location, Store, StoreError};
 
 /// How often an idle store is tried.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How long answered reviews may be evaluated once the intake has drained. Nobody sends them again.
+const LAST_REVIEWS: Duration = Duration::from_secs(10);
 
 /// How long outputs may write what waits once the intake has drained. The rest waits in the store.
 const LAST_OUTPUT: Duration = Duration::from_secs(5);
@@ -36,13 +39,26 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let rules = Rules::load(&config.rules, config.matching.into())?;
     let store = Store::open(&config.store.parse::<Location>()?, outputs::routes(&config.outputs)).await?;
     let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
+    let evaluator = Arc::new(Evaluator::new(rules, hostname()).with_native(config.native));
+    let workers = Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from)));
+    let worker = Worker {
+        evaluator: evaluator.clone(),
+        workers: workers.clone(),
+        store: store.clone(),
+        counters: counters.clone(),
+    };
+    let admission = config.admission.as_ref().map(|options| Admission::new(options, &worker)).transpose()?;
+    drop(worker);
+    let (admission, mut reviewers) =
+        admission.map_or_else(Default::default, |(door, workers)| (Some(door), workers));
     let intake = Arc::new(Intake {
         access: access(&config)?,
         limits: Limits::new(config.body.limit.len(), config.body.budget.len(), config.body.timeout.0),
-        evaluator: Arc::new(Evaluator::new(rules, hostname()).with_native(config.native)),
-        workers: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
+        evaluator,
+        workers,
         store: store.clone(),
         counters: counters.clone(),
+        admission,
     });
     let intake_port = listen::bind("intake", config.listen).await?;
     let admin_port = listen::bind("admin", config.admin.listen).await?;
@@ -57,6 +73,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let mut outputs = outputs::start(&config.outputs, &store, &counters, &late)?;
 
     http::serve(intake_port, tls, intake::router(intake), config.connections, shutdown).await;
+    let evaluated = async { while reviewers.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_REVIEWS, evaluated).await.is_err() {
+        tracing::warn!("some admission reviews were answered and not evaluated: there was no time left");
+    }
     late.request();
     let ended = async { while outputs.join_next().await.is_some() {} };
     if tokio::time::timeout(LAST_OUTPUT, ended).await.is_err() {

@@ -55,6 +55,7 @@ impl Receiver {
             workers: Arc::new(Semaphore::new(2)),
             store: store.clone(),
             counters: Arc::new(Counters::new(&metrics)),
+            admission: None,
         }));
         Self { folder, store, metrics, router }
     }

@@ -55,6 +55,7 @@ async fn peak_memory_is_a_small_multiple_of_the_limit() {
         workers: Arc::new(Semaphore::new(2)),
         store,
         counters: Arc::new(Counters::new(&Metrics::new("audit-receiver", "0"))),
+        admission: None,
     }));
     let before = peak();
 

@@ -71,16 +71,28 @@ impl Access {
 
     /// The sender of a request, `None` when it can't be told.
     pub fn admit(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Option<Sender> {
-        let Self::Known(known) = self else { return Some(Sender::default()) };
+        if matches!(self, Self::Open) {
+            return Some(Sender::default());
+        }
         if let Some(token) = bearer(headers) {
-            let presented = digest(token);
-            // All are compared, so that the time doesn't tell which one fits.
-            let found = known.get().iter().fold(None, |found, (digest, cluster)| {
-                if *digest == presented { Some(cluster.clone()) } else { found }
-            });
-            return found.map(|cluster| Sender { cluster });
+            return self.admit_token(token);
         }
         peer.and_then(|peer| peer.certificate.as_ref()).map(|_| Sender::default())
+    }
+
+    /// The sender that knows this token, `None` when nobody does.
+    pub fn admit_token(&self, token: &[u8]) -> Option<Sender> {
+        let Self::Known(known) = self else { return Some(Sender::default()) };
+        let presented = digest(token);
+        // All are compared, so that the time doesn't tell which one fits.
+        let found =
+            known.get().iter().fold(
+                None,
+                |found, (digest, cluster)| {
+                    if *digest == presented { Some(cluster.clone()) } else { found }
+                },
+            );
+        found.map(|cluster| Sender { cluster })
     }
 }
 

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::admission::NoReview;
 use super::body::Unread;
 use crate::store::StoreError;
 
@@ -58,6 +59,9 @@ pub enum Refusal {
     /// 400
     #[error(transparent)]
     Malformed(Malformed),
+    /// 400: neither an audit event nor a review.
+    #[error("expected an AdmissionReview of admission.k8s.io/v1: {0}")]
+    NoReview(&'static str),
     /// 400
     #[error("record {index}: {expected}")]
     Record {
@@ -96,9 +100,11 @@ impl Refusal {
             Self::OtherCluster => StatusCode::FORBIDDEN,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::ClusterName | Self::Empty | Self::Malformed(_) | Self::Record { .. } => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::ClusterName
+            | Self::Empty
+            | Self::Malformed(_)
+            | Self::NoReview(_)
+            | Self::Record { .. } => StatusCode::BAD_REQUEST,
             Self::Body(unread) => match unread {
                 Unread::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 Unread::Busy => StatusCode::TOO_MANY_REQUESTS,
@@ -119,7 +125,7 @@ impl Refusal {
             Self::Method => "method",
             Self::ClusterName => "cluster_name",
             Self::Empty => "empty",
-            Self::Malformed(_) | Self::Record { .. } => "malformed",
+            Self::Malformed(_) | Self::NoReview(_) | Self::Record { .. } => "malformed",
             Self::Body(Unread::TooLarge { .. }) => "too_large",
             Self::Body(Unread::Busy) => "busy",
             Self::Body(Unread::Slow { .. }) => "slow",
@@ -127,6 +133,15 @@ impl Refusal {
             Self::Body(Unread::Broken(_)) => "broken",
             Self::Store(_) => "store",
             Self::Stopping => "stopping",
+        }
+    }
+}
+
+impl From<NoReview> for Refusal {
+    fn from(no: NoReview) -> Self {
+        match no {
+            NoReview::Malformed(malformed) => Self::Malformed(malformed),
+            NoReview::Other(problem) => Self::NoReview(problem),
         }
     }
 }

@@ -31,7 +31,7 @@
 {{- if $v.receiver.rules.existingConfigMap -}}{{- $rules = append $rules "/etc/kube-audit-bridge/more-rules" -}}{{- end -}}
 {{- if $rules -}}{{- $_ := set $config "rules" $rules -}}{{- end -}}
 {{- if $v.admission.enabled -}}
-{{- $_ := set $config "admission" (dict "secret_file" "/etc/kube-audit-bridge/admission/secret" "cluster" $v.admission.cluster) -}}
+{{- $_ := set $config "admission" (dict "secrets" (list (dict "file" "/etc/kube-audit-bridge/admission/secret" "cluster" $v.admission.cluster))) -}}
 {{- end -}}
 {{- toYaml (mergeOverwrite $config (deepCopy $v.receiver.config)) -}}
 {{- end }}
