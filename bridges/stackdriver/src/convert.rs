@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use audit_bridge::{Convert, Record};
 use audit_event::Timestamp;
 use audit_event::json::{Kind, Malformed, Raw};
 
@@ -72,6 +73,23 @@ pub enum Unconvertible {
     /// An event's time is its `timestamp`; without one it can't be placed.
     #[error("`timestamp` must be an RFC 3339 time, found `{0}`")]
     Timestamp(String),
+}
+
+/// Log entries as records: what [`convert()`] makes of each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogEntries;
+
+impl Convert for LogEntries {
+    fn convert(&self, record: &Record) -> Vec<audit_bridge::Converted> {
+        vec![match convert(&record.text) {
+            Ok(Converted::Event(event)) => audit_bridge::Converted::Event(event),
+            Ok(Converted::Ignored(reason)) => audit_bridge::Converted::Ignored(reason.to_string()),
+            Err(reason) => audit_bridge::Converted::Quarantined {
+                reason: reason.to_string(),
+                record: record.text.clone(),
+            },
+        }]
+    }
 }
 
 /// Converts one record: a `LogEntry` as `entries:list` and Pub/Sub give it, or a line of the `logfile` that

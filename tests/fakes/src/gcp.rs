@@ -6,6 +6,7 @@ mod error;
 mod filter;
 mod logging;
 mod metadata;
+pub mod pubsub;
 #[cfg(test)]
 mod tests;
 
@@ -48,6 +49,8 @@ pub enum Operation {
     Metadata,
     /// `POST /token`.
     Token,
+    /// `GET /v2/projects/P/sinks`.
+    Sinks,
 }
 
 /// One call.
@@ -83,6 +86,7 @@ struct State {
     quota: Option<u32>,
     buckets: HashMap<String, (f64, Instant)>,
     data_access_hidden: bool,
+    sinks: Vec<Value>,
     /// How long after being put an entry becomes readable.
     delay: Duration,
 }
@@ -105,6 +109,7 @@ impl Gcp {
             quota: Some(60),
             buckets: HashMap::new(),
             data_access_hidden: false,
+            sinks: Vec::new(),
             delay: Duration::ZERO,
         }));
         let served = Arc::clone(&shared);
@@ -178,6 +183,11 @@ impl Gcp {
     /// Whether the caller lacks the role for private logs: Data Access entries are then as if absent.
     pub fn hide_data_access(&self, hidden: bool) {
         self.lock().data_access_hidden = hidden;
+    }
+
+    /// The log sinks of every project, objects with `destination` and `writerIdentity`.
+    pub fn set_sinks(&self, sinks: Vec<Value>) {
+        self.lock().sinks = sinks;
     }
 
     /// Changes what the metadata server says.
@@ -258,6 +268,7 @@ fn answer(state: &mut State, request: &Request<Bytes>) -> Answer {
         (&Method::POST, "/v2/entries:list") => Operation::EntriesList,
         (&Method::GET, path) if path.starts_with("/computeMetadata/") => Operation::Metadata,
         (&Method::POST, "/token" | "/v1/token") => Operation::Token,
+        (&Method::GET, path) if path.ends_with("/sinks") => Operation::Sinks,
         (_, path) => {
             return Answer::Reply(GcpError::new(404, "NOT_FOUND", format!("no `{path}`")).response());
         }
@@ -266,6 +277,8 @@ fn answer(state: &mut State, request: &Request<Bytes>) -> Answer {
     let result = match (&fault, operation) {
         (Some(Fault::Error(error)), _) => Err(error.clone()),
         (_, Operation::Metadata) => metadata::answer(state, request, now),
+        (_, Operation::Sinks) if !state.tokens.admit(request, now) => Err(GcpError::unauthenticated()),
+        (_, Operation::Sinks) => Ok(Reply::json(json!({"sinks": state.sinks}).to_string(), 0)),
         (_, Operation::Token) => metadata::exchange(state, request, now),
         (_, Operation::EntriesList) => entries_list(state, request, now),
     };

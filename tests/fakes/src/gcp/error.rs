@@ -52,7 +52,7 @@ impl GcpError {
         Self::new(503, "UNAVAILABLE", "The service is currently unavailable.")
     }
 
-    pub(super) fn response(&self) -> Response<Bytes> {
+    pub(crate) fn response(&self) -> Response<Bytes> {
         let error = json!({"code": self.code, "message": self.message, "status": self.status});
         super::respond(self.code, "application/json; charset=UTF-8", json!({"error": error}).to_string())
     }

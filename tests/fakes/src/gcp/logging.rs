@@ -65,8 +65,8 @@ impl Query {
         if self.filter.len() > 20_000 {
             return Err(GcpError::invalid("The filter is too long"));
         }
-        if !matches!(self.order_by.as_deref(), None | Some("timestamp asc")) {
-            return Err(GcpError::invalid("This fake has one order, `timestamp asc`"));
+        if !matches!(self.order_by.as_deref(), None | Some("timestamp asc" | "timestamp desc")) {
+            return Err(GcpError::invalid("order_by must be `timestamp asc` or `timestamp desc`"));
         }
         if !(1..=1000).contains(&self.page_size.unwrap_or(50)) {
             return Err(GcpError::invalid("page_size must be between 1 and 1000"));
@@ -79,6 +79,10 @@ impl Query {
         let mut hasher = DefaultHasher::new();
         (&self.resource_names, &self.filter, &self.order_by, self.page_size).hash(&mut hasher);
         hasher.finish()
+    }
+
+    fn is_descending(&self) -> bool {
+        self.order_by.as_deref() == Some("timestamp desc")
     }
 
     fn project(&self) -> &str {
@@ -107,21 +111,22 @@ pub(super) fn list(state: &mut State, body: &[u8], now: i64) -> Result<Reply, Gc
     let asked = query.page_size.unwrap_or(50) as usize;
     let most = if empty { 0 } else { asked.min(paging.entries) };
 
-    let start = after.clone().map_or(Unbounded, Excluded);
     let hidden = state.data_access_hidden;
-    let mut readable = state.entries.range((start, Unbounded)).filter(|(_, stored)| {
-        let is_private =
-            || stored.entry["logName"].as_str().is_some_and(|name| name.ends_with("data_access"));
-        let belongs = || {
-            let log = stored.entry["logName"].as_str().unwrap_or_default();
-            query.resource_names.iter().any(|name| log.starts_with(&format!("{name}/")))
-        };
-        stored.readable_ms <= now && belongs() && !(hidden && is_private()) && filter.matches(&stored.entry)
-    });
+    let bound = after.clone().map_or(Unbounded, Excluded);
+    let mut readable: Box<dyn Iterator<Item = (&Key, &Stored)>> = match query.is_descending() {
+        false => Box::new(state.entries.range((bound, Unbounded))),
+        true => Box::new(state.entries.range((Unbounded, bound)).rev()),
+    };
+    let wanted = |stored: &Stored| {
+        let log = stored.entry["logName"].as_str().unwrap_or_default();
+        let belongs = query.resource_names.iter().any(|name| log.starts_with(&format!("{name}/")));
+        let private = hidden && log.ends_with("data_access");
+        stored.readable_ms <= now && belongs && !private && filter.matches(&stored.entry)
+    };
     let mut entries: Vec<&Value> = Vec::new();
     let mut reached = after;
     let more = loop {
-        let Some((key, stored)) = readable.next() else { break false };
+        let Some((key, stored)) = readable.find(|(_, stored)| wanted(stored)) else { break false };
         // Within one result, entries of one time and insert ID are one.
         if reached.as_ref().is_some_and(|last| (last.0, &last.1) == (key.0, &key.1)) {
             reached = Some(key.clone());

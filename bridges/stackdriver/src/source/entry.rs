@@ -1,0 +1,50 @@
+//! What tells a log entry from every other, and when it was.
+
+use audit_bridge::Record;
+use audit_bridge::sweep::{Found, RecordId};
+use audit_bridge::time::Time;
+use audit_event::Timestamp;
+use audit_event::json::Raw;
+
+/// The entry with its identity: insert ID and time and, as the two entries of a request that runs long share the first,
+/// which of them it is. An entry whose time can't be read is taken to be of `from`: what is asked for by time has one, and
+/// it must not fall out of every slice.
+pub(super) fn found(entry: Raw<'_>, from: Time) -> Found<Record> {
+    let (mut id, mut at, mut received, mut first, mut last) = ("", "", "", "", "");
+    for (key, value) in entry.members() {
+        let text = || value.quoted().unwrap_or_default();
+        match key.text() {
+            "insertId" => id = text(),
+            "timestamp" => at = text(),
+            "receiveTimestamp" => received = text(),
+            "operation" => {
+                first = value.get("first").map_or("", Raw::text);
+                last = value.get("last").map_or("", Raw::text);
+            }
+            _ => {}
+        }
+    }
+    let parts = [id, at, first, last];
+    // Nothing to tell it by: only an equal text is the same.
+    let id = if id.is_empty() {
+        RecordId::of(&[entry.text().as_bytes()])
+    } else {
+        RecordId::of(&parts.map(str::as_bytes))
+    };
+    let [insert_id, at, ..] = parts;
+    let time = read_time(at);
+    Found {
+        id,
+        time: time.unwrap_or(from),
+        ingested: read_time(received),
+        record: Record {
+            text: entry.text().to_owned(),
+            origin: format!("insertId `{insert_id}` at `{at}`"),
+            time,
+        },
+    }
+}
+
+fn read_time(text: &str) -> Option<Time> {
+    Some(Time::from_millis(Timestamp::parse(text)?.as_milliseconds()))
+}
