@@ -3,14 +3,15 @@
 use std::io::Write;
 use std::time::Duration;
 
-use audit_bridge::check::{Finding, Outcome, Report};
-use audit_bridge::deliver::{Answer, HttpReceiver, Target, Transport};
+use audit_bridge::check::{self, Finding, Outcome, Report};
+use audit_bridge::deliver::HttpReceiver;
 use audit_bridge::sweep::Request;
 use audit_bridge::sweep::driver::{Page, ReadFailed, TimedLog};
 use audit_bridge::time::Time;
-use audit_bridge::{Convert, Converted, Record, checkpoint};
+use audit_bridge::{Convert, Converted, Record};
 use audit_service::config::Span;
 
+use crate::NAME;
 use crate::config::{Config, Log};
 use crate::convert::Cluster;
 use crate::source::{self, AuditLog};
@@ -37,7 +38,8 @@ pub async fn run<W: Write>(
     for log in &logs {
         check_log(config, log, receiver, report).await?;
     }
-    report.add(&check_checkpoints(config, &logs).await)?;
+    let units = logs.iter().map(|log| log.unit.as_str());
+    report.add(&check::checkpoints(&config.checkpoint, units, config.from).await)?;
     Ok(report.worst())
 }
 
@@ -120,71 +122,11 @@ async fn first_page(reader: &AuditLog, from: Time, to: Time) -> Result<Page, Rea
 /// Sends an event of our own, as the cluster whose log this is.
 async fn check_receiver(log: &Log, account: Option<&str>, receiver: &HttpReceiver) -> Finding {
     let name = format!("{}: receiver", log.unit);
-    let url = receiver.url();
-    let canary = Cluster::of(log, account).convert(&Record::bare(canary(Time::of_machine()))).pop();
-    let Some(Converted::Event(event)) = canary else {
-        return Finding::fail(name, "no canary event", "this is a bug");
-    };
-    let body = format!(r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{event}]}}"#);
-    match receiver.post(Target::Events, body.into()).await {
-        Err(problem) => {
-            Finding::fail(name, problem, "check `receiver.url`, and that the network lets this through")
-        }
-        Ok(answer) if !answer.is_success() => {
-            Finding::fail(name, format!("`{url}`: {answer}"), "see what the answer says about it")
-        }
-        Ok(answer) => match answer.receipt() {
-            Some(receipt) if receipt.received == 1 => {
-                Finding::ok(name, format!("`{url}` has evaluated a canary event"))
-            }
-            Some(receipt) => Finding::fail(
-                name,
-                format!("`{url}` received {} events of 1", receipt.received),
-                "what stands between here and the receiver?",
-            ),
-            None => Finding::ok(
-                name,
-                format!("`{url}` took a canary event; it is none of ours ({})", status(&answer)),
-            ),
-        },
+    let canary = Record::bare(check::canary(NAME, Time::of_machine()));
+    match Cluster::of(log, account).convert(&canary).pop() {
+        Some(Converted::Event(event)) => check::receiver(name, receiver, &event).await,
+        _ => Finding::fail(name, "no canary event", "this is a bug"),
     }
-}
-
-fn status(answer: &Answer) -> String {
-    format!("HTTP {}, no receipt", answer.status)
-}
-
-/// An event that no rule minds.
-fn canary(now: Time) -> String {
-    format!(
-        r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"cloudwatch-bridge-check-{}","stage":"ResponseComplete","requestURI":"/readyz","verb":"get","user":{{"username":"system:anonymous:cloudwatch-bridge-check"}},"sourceIPs":["127.0.0.1"],"userAgent":"cloudwatch-bridge/check","responseStatus":{{"metadata":{{}},"code":200}},"requestReceivedTimestamp":"{now}","stageTimestamp":"{now}"}}"#,
-        now.as_millis()
-    )
-}
-
-async fn check_checkpoints(config: &Config, logs: &[Log]) -> Finding {
-    let name = "checkpoints";
-    let store = match checkpoint::open(&config.checkpoint) {
-        Ok(store) => store,
-        Err(unknown) => return Finding::fail(name, unknown.to_string(), "set `checkpoint`"),
-    };
-    let mut first = 0;
-    for log in logs {
-        match store.load(&log.unit).await {
-            Ok(Some(_)) => {}
-            Ok(None) => first += 1,
-            Err(failed) => {
-                return Finding::fail(name, failed.to_string(), "a bridge does not start like this");
-            }
-        }
-    }
-    let found = format!(
-        "`{}`: {} known, {first} to begin at `{}`",
-        config.checkpoint,
-        logs.len() - first,
-        config.from
-    );
-    Finding::ok(name, found)
 }
 
 /// The text of a failure is what was found and, behind the last semicolon, what mends it.

@@ -5,7 +5,7 @@ mod tests;
 
 use audit_bridge::daemon::AdminOptions;
 use audit_bridge::deliver::{Keep, Options as ReceiverOptions};
-use audit_bridge::sweep::Ages;
+use audit_bridge::sweep::{Ages, Plan};
 use audit_bridge::{checkpoint, time};
 use audit_service::config::{Check, Mistakes, Span};
 use audit_service::logging;
@@ -135,6 +135,20 @@ impl Config {
     /// The logs to read. Sources that [`Check`] complains of are left out.
     pub fn logs(&self) -> Vec<Log> {
         self.sources.iter().filter_map(|source| source.log(self)).collect()
+    }
+}
+
+impl Config {
+    /// How logs are read; `once` only up to the present.
+    pub fn plan(&self, once: bool) -> Plan {
+        Plan {
+            ages: self.sweeps.clone(),
+            poll: self.poll_interval.0,
+            from: self.from,
+            remember: self.remember,
+            spare_copies: self.spare_copies,
+            once,
+        }
     }
 }
 

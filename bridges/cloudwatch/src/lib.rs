@@ -11,13 +11,10 @@ use std::io::{self, Write};
 
 use audit_bridge::check::{Outcome, Report};
 use audit_bridge::deliver::HttpReceiver;
-use audit_bridge::sweep::Marks;
-use audit_bridge::time::{From as Begin, Time};
 use audit_bridge::{checkpoint, command};
 use audit_service::exit::Failure;
 use audit_service::shutdown::Shutdown;
 use audit_service::{config as layers, logging};
-use serde_json::Value;
 
 use cli::{Cli, Command};
 use config::{Config, Unchecked, WithoutReceiver};
@@ -68,8 +65,8 @@ pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
             let WithoutReceiver(config) = layers::load(WithoutReceiver::default(), file, flags)?;
             let units: Vec<String> = config.logs().into_iter().map(|log| log.unit).collect();
             let store = checkpoint::open(&config.checkpoint)?;
-            let mut out = Vec::new();
-            checkpoint::run(command, &store, &units, |text| position(&config, text), &mut out).await?;
+            let (plan, mut out) = (config.plan(false), Vec::new());
+            checkpoint::run(command, &store, &units, |text| plan.position(text), &mut out).await?;
             Ok(io::stdout().write_all(&out)?)
         }
     }
@@ -86,13 +83,4 @@ fn converter(config: &Config) -> Cluster {
         [log] => Cluster::of(log, None),
         _ => Cluster::default(),
     }
-}
-
-/// What an operator calls a position: a time for all sweeps, or marks as `checkpoint show` prints them.
-fn position(config: &Config, text: &str) -> Result<Value, String> {
-    let marks = match text.parse::<Begin>() {
-        Ok(begin) => Marks::starting(&config.sweeps, begin.resolve(Time::of_machine())),
-        Err(wrong) => serde_json::from_str(text).map_err(|_| wrong.to_string())?,
-    };
-    serde_json::to_value(marks).map_err(|error| error.to_string())
 }

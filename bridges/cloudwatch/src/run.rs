@@ -8,12 +8,9 @@ use audit_bridge::checkpoint;
 use audit_bridge::daemon::Daemon;
 use audit_bridge::deliver::{Backoff, HttpReceiver};
 use audit_bridge::sweep::driver::{Budget, ReadFailed, Swept};
-use audit_bridge::sweep::{Machine, Marks, Start};
-use audit_bridge::time::Time;
 use audit_bridge::unit::Stopped;
 use audit_service::exit::Failure;
 use audit_service::shutdown::Shutdown;
-use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -70,35 +67,15 @@ async fn read(
     let cluster = Arc::new(Cluster::of(&log, Some(&account)));
     let reader = Arc::new(AuditLog::open(log.clone(), config.endpoint_url.clone()).await);
     let metrics = daemon.metrics.clone();
+    let plan = config.plan(once);
     condition.ready();
     daemon
         .keep(log.unit.clone(), cluster, |position| {
-            let machine = machine(&config, position, once)?;
+            let machine = plan.machine(position)?;
             let (reader, condition, metrics) = (Arc::clone(&reader), condition.clone(), metrics.clone());
             Ok(Swept::new(&log.unit, reader, machine, budget.clone(), once, condition, metrics))
         })
         .await
-}
-
-/// The reader at the committed position, or where the configuration says to begin.
-fn machine(config: &Config, position: Option<&Value>, once: bool) -> Result<Machine, Stopped> {
-    let now = Time::of_machine();
-    let marks = match position {
-        Some(position) => serde_json::from_value(position.clone()).map_err(|error| {
-            Stopped::Source(format!(
-                "the checkpoint's position is none of this bridge's: {error}; see `checkpoint set`"
-            ))
-        })?,
-        None => Marks::starting(&config.sweeps, config.from.resolve(now)),
-    };
-    Ok(Machine::new(Start {
-        ages: config.sweeps.clone(),
-        poll: config.poll_interval.0,
-        marks,
-        remember: config.remember,
-        until: once.then_some(now),
-        spare_copies: config.spare_copies,
-    }))
 }
 
 /// The cluster's account, which is part of its identity: an event must have one identity, not two.

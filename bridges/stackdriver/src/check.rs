@@ -39,9 +39,11 @@ pub async fn run<W: Write>(
         return Ok(report.worst());
     }
     report.add(&credentials(google).await)?;
+    let mut units = Vec::new();
     for source in sources {
         match google.metadata.complete(source).await {
             Ok(source) => {
+                units.push(source.unit());
                 for log in &source.logs {
                     report.add(&log_entries(google, &source, log).await)?;
                 }
@@ -57,6 +59,10 @@ pub async fn run<W: Write>(
             report.add(&finding)?;
         }
     }
+    if !units.is_empty() {
+        let units = units.iter().map(String::as_str);
+        report.add(&check::checkpoints(&config.checkpoint, units, config.from).await)?;
+    }
     report.add(&check::receiver("receiver", receiver, &check::canary(NAME, Time::of_machine())).await)?;
     Ok(report.worst())
 }
@@ -67,7 +73,8 @@ fn quota(config: &Config, sources: &[Source]) -> Finding {
     projects.sort_unstable();
     let busiest = projects.chunk_by(|one, other| one == other).map(<[_]>::len).max().unwrap_or(0);
     let idle = calls_a_minute(config) * busiest as f64;
-    let found = format!("about {idle:.0} of a project's {REQUESTS_A_MINUTE:.0} read requests a minute when idle");
+    let found =
+        format!("about {idle:.0} of a project's {REQUESTS_A_MINUTE:.0} read requests a minute when idle");
     if idle <= config.requests_per_minute {
         return Finding::ok("quota", found);
     }

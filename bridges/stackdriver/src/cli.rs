@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// Carries the audit log of GKE clusters from Cloud Logging or Pub/Sub to a receiver. No event is lost.
 #[derive(Clone, Debug, Parser)]
-#[command(version, about, args_conflicts_with_subcommands = false)]
+#[command(version, about)]
 pub struct Cli {
     /// What to do; `run` when left out
     #[command(subcommand)]
@@ -16,8 +16,8 @@ pub struct Cli {
     /// Settings that every first try needs
     #[command(flatten)]
     pub settings: Settings,
-    /// Read up to now, deliver, commit, and end (with `run`)
-    #[arg(long)]
+    /// With `run`: read up to now, deliver, commit, and end
+    #[arg(long, global = true)]
     pub once: bool,
 }
 
@@ -25,11 +25,7 @@ pub struct Cli {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Read and deliver until told to stop
-    Run {
-        /// Read up to now, deliver, commit, and end
-        #[arg(long)]
-        once: bool,
-    },
+    Run,
     /// Say whether it would work, and if not, what mends it
     Check(check::Args),
     /// Convert log entries (REST JSON, Pub/Sub data, `logfile` of stackdriver-webhook-bridge) to audit events
@@ -70,7 +66,7 @@ pub struct Settings {
     /// Where Pub/Sub is (`pubsub_endpoint_url`)
     #[arg(long, global = true, value_name = "URL")]
     pubsub_endpoint_url: Option<String>,
-    /// Where the metadata server is (`metadata_url`; else GCE_METADATA_HOST)
+    /// Where the metadata server is (`metadata_url`; else `GCE_METADATA_HOST`)
     #[arg(long, global = true, value_name = "URL")]
     metadata_url: Option<String>,
     /// Who asks (`credentials`): `default` or `anonymous`

@@ -4,9 +4,11 @@ pub mod swb;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use audit_bridge::daemon::AdminOptions;
 use audit_bridge::deliver::{Keep, Options as ReceiverOptions};
-use audit_bridge::sweep::Ages;
+use audit_bridge::sweep::{Ages, Plan};
 use audit_bridge::{checkpoint, time};
 use audit_service::config::{Bytes, Check, Mistakes, Span};
 use audit_service::logging;
@@ -161,6 +163,18 @@ impl Config {
             false => self.sources.clone(),
         }
     }
+
+    /// How logs are read; `once` only up to the present.
+    pub fn plan(&self, once: bool) -> Plan {
+        Plan {
+            ages: self.sweeps.clone(),
+            poll: self.poll_interval.0,
+            from: self.from,
+            remember: self.remember,
+            spare_copies: self.spare_copies,
+            once,
+        }
+    }
 }
 
 /// The configuration of commands that send nothing.
@@ -171,18 +185,23 @@ pub struct WithoutReceiver(pub Config);
 impl Check for WithoutReceiver {
     fn check(&self, mistakes: &mut Mistakes) {
         let Self(config) = self;
+        let mut units = HashSet::new();
+        let mut once = |unit: String, mistakes: &mut Mistakes| {
+            if !units.insert(unit.clone()) {
+                mistakes.add("", format!("`{unit}` is read twice"));
+            }
+        };
         for (index, source) in config.sources.iter().enumerate() {
-            mistakes.within(&format!("sources[{index}]"), |mistakes| source.check(mistakes));
+            mistakes.within(&format!("sources[{index}]"), |mistakes| {
+                source.check(mistakes);
+                once(source.unit(), mistakes);
+            });
         }
         for (index, subscription) in config.subscriptions.iter().enumerate() {
-            mistakes.within(&format!("subscriptions[{index}]"), |mistakes| subscription.check(mistakes));
-        }
-        let mut units: Vec<String> = config.sources.iter().map(Source::unit).collect();
-        units.extend(config.subscriptions.iter().map(|subscription| subscription.name.clone()));
-        units.sort_unstable();
-        let twice = units.iter().zip(units.iter().skip(1)).find(|(one, next)| one == next);
-        if let Some((unit, _)) = twice {
-            mistakes.add("sources", format!("`{unit}` is read twice"));
+            mistakes.within(&format!("subscriptions[{index}]"), |mistakes| {
+                subscription.check(mistakes);
+                once(subscription.name.clone(), mistakes);
+            });
         }
         if let Err(unknown) = checkpoint::open(&config.checkpoint) {
             mistakes.add("checkpoint", unknown.to_string());

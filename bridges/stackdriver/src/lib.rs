@@ -34,9 +34,8 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// # Errors
 /// [`Failure`] with the exit code: 2 for flags and configuration, 1 for everything else.
 pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
-    let once = cli.once || matches!(cli.command, Some(Command::Run { once: true }));
     match &cli.command {
-        None | Some(Command::Run { .. }) => run(&cli.settings, once, shutdown).await,
+        None | Some(Command::Run) => run(&cli.settings, cli.once, shutdown).await,
         Some(Command::Check(args)) => {
             let (config, _) = load(&cli.settings)?;
             let (receiver, google) = (receiver(&config)?, google(&config)?);
@@ -48,16 +47,20 @@ pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
         }
         Some(Command::Convert(args)) => {
             let (mut out, mut notes) = (io::BufWriter::new(io::stdout().lock()), io::stderr().lock());
-            if command::convert(&LogEntries, args, &mut out, &mut notes)? { Ok(()) } else { Err(Failure::told()) }
+            if command::convert(&LogEntries, args, &mut out, &mut notes)? {
+                Ok(())
+            } else {
+                Err(Failure::told())
+            }
         }
         Some(Command::Checkpoint { command }) => {
             let (file, flags) = (cli.settings.config.as_deref(), cli.settings.keys());
-            let WithoutReceiver(config) = layers::load(WithoutReceiver(defaults(&cli.settings)?.0), file, flags)?;
+            let WithoutReceiver(config) =
+                layers::load(WithoutReceiver(defaults(&cli.settings)?.0), file, flags)?;
             let units = units(&config).await?;
             let store = checkpoint::open(&config.checkpoint)?;
-            let mut out = Vec::new();
-            let position = |text: &str| run::position(&config, text);
-            checkpoint::run(command, &store, &units, position, &mut out).await?;
+            let (plan, mut out) = (config.plan(false), Vec::new());
+            checkpoint::run(command, &store, &units, |text| plan.position(text), &mut out).await?;
             Ok(io::stdout().write_all(&out)?)
         }
     }

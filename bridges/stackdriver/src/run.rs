@@ -8,12 +8,9 @@ use audit_bridge::checkpoint;
 use audit_bridge::daemon::Daemon;
 use audit_bridge::deliver::{Backoff, HttpReceiver};
 use audit_bridge::sweep::driver::{Budget, Swept};
-use audit_bridge::sweep::{Machine, Marks, Start};
-use audit_bridge::time::{From as Begin, Time};
 use audit_bridge::unit::Stopped;
 use audit_service::exit::{Failure, chain};
 use audit_service::shutdown::Shutdown;
-use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -80,11 +77,12 @@ impl<C: Convert> Shared<C> {
         let log = Arc::new(self.google.log(&source));
         let budget = self.budget(source.project.as_deref().unwrap_or_default());
         let metrics = self.daemon.metrics.clone();
+        let plan = self.config.plan(self.once);
         condition.ready();
         self.daemon
             .clone()
             .keep(unit.clone(), Arc::clone(&self.convert), |position| {
-                let machine = machine(&self.config, position, self.once)?;
+                let machine = plan.machine(position)?;
                 let (log, condition, metrics) = (Arc::clone(&log), condition.clone(), metrics.clone());
                 Ok(Swept::new(&unit, log, machine, budget.clone(), self.once, condition, metrics))
             })
@@ -152,32 +150,4 @@ impl<C: Convert> Shared<C> {
         outstanding.close().await;
         outcome
     }
-}
-
-/// The reader at the committed position, or where the configuration says to begin.
-fn machine(config: &Config, position: Option<&Value>, once: bool) -> Result<Machine, Stopped> {
-    let now = Time::of_machine();
-    let marks = match position {
-        Some(position) => serde_json::from_value(position.clone()).map_err(|error| {
-            Stopped::Source(format!("the checkpoint's position is none of this bridge's: {error}; see `checkpoint set`"))
-        })?,
-        None => Marks::starting(&config.sweeps, config.from.resolve(now)),
-    };
-    Ok(Machine::new(Start {
-        ages: config.sweeps.clone(),
-        poll: config.poll_interval.0,
-        marks,
-        remember: config.remember,
-        until: once.then_some(now),
-        spare_copies: config.spare_copies,
-    }))
-}
-
-/// What an operator calls a position: a time for all sweeps, or marks as `checkpoint show` prints them.
-pub(crate) fn position(config: &Config, text: &str) -> Result<Value, String> {
-    let marks = match text.parse::<Begin>() {
-        Ok(begin) => Marks::starting(&config.sweeps, begin.resolve(Time::of_machine())),
-        Err(wrong) => serde_json::from_str(text).map_err(|_| wrong.to_string())?,
-    };
-    serde_json::to_value(marks).map_err(|error| error.to_string())
 }

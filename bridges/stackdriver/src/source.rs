@@ -165,8 +165,8 @@ impl ClusterLog {
             "orderBy": order,
             "pageSize": most,
         });
-        if let Some(token) = token {
-            query["pageToken"] = json!(token);
+        if let (Some(token), Some(query)) = (token, query.as_object_mut()) {
+            query.insert("pageToken".to_owned(), token.into());
         }
         query
     }

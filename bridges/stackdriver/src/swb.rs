@@ -85,11 +85,11 @@ pub async fn serve(swb: &Swb, metrics: Metrics, shutdown: &Shutdown) -> io::Resu
 
 /// The metrics with those of the old bridge behind them, made from ours.
 fn with_old_names(ours: &str) -> String {
-    let sum = |name: &str, counts: &dyn Fn(&str) -> bool| -> f64 {
+    let sum = |name: &str, counts: &dyn Fn(&str) -> bool| -> u64 {
         let samples =
             ours.lines().filter_map(|line| line.strip_prefix("stackdriver_bridge_")?.strip_prefix(name));
         let counted = samples.filter(|sample| counts(sample));
-        counted.filter_map(|sample| sample.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        counted.filter_map(|sample| sample.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     };
     let all = |_: &str| true;
     let quarantined = |sample: &str| sample.contains("kind=\"quarantined\"");
@@ -99,9 +99,9 @@ fn with_old_names(ours: &str) -> String {
         ("log_fetch_error", "requests to the source that failed", sum("requests_total{", &troubled)),
         ("log_entry_in", "log entries received", sum("records_total{", &all)),
         ("audit_event_out", "audit events that the receiver took", sum("delivered_total{", &all)),
-        ("audit_payload_extract_error", "always 0: such entries are quarantined", 0.0),
+        ("audit_payload_extract_error", "always 0: such entries are quarantined", 0),
         ("audit_payload_convert_error", "log entries quarantined", sum("records_total{", &quarantined)),
-        ("audit_event_marshal_error", "always 0", 0.0),
+        ("audit_event_marshal_error", "always 0", 0),
         ("audit_event_send_error", "posts that had to be repeated", sum("retries_total{", &all)),
     ] {
         let name = format!("swb_poller_{name}");

@@ -1,9 +1,13 @@
 //! `check`: what stands between this configuration and a running bridge, one line each.
 
+mod probes;
+
 use std::fmt;
 use std::io::{self, Write};
 
 use serde::Serialize;
+
+pub use probes::{canary, checkpoints, receiver};
 
 /// How a check came out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]

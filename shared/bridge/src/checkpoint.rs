@@ -14,6 +14,7 @@ use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -96,6 +97,11 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFailed>> + 
 
 /// A place for checkpoints.
 pub trait CheckpointStore: fmt::Debug + Send + Sync + 'static {
+    /// How often a unit may write. In a cluster a write may be an audit event itself.
+    fn commit_every(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
     /// Makes sure, as far as this store can by itself, that nobody else writes the unit's document while this value lives.
     /// False when only the document can tell who owns it.
     ///

@@ -65,6 +65,18 @@ impl Daemon {
         Self { health: Health::new(), metrics, registry, shutdown, store, receiver, quarantine, owner }
     }
 
+    /// The same, but with positions kept elsewhere: for sources that keep them by themselves.
+    #[must_use]
+    pub fn with_store(self, store: Arc<dyn CheckpointStore>) -> Self {
+        Self { store, ..self }
+    }
+
+    /// All that is counted, as a scrape reads it.
+    #[must_use]
+    pub fn registry(&self) -> registry::Metrics {
+        self.registry.clone()
+    }
+
     /// Binds the admin port and serves it until shutdown.
     ///
     /// # Errors

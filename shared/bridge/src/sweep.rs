@@ -18,6 +18,7 @@ mod ages;
 pub mod driver;
 mod machine;
 mod pace;
+mod plan;
 mod position;
 mod seen;
 #[cfg(test)]
@@ -26,5 +27,6 @@ mod tests;
 pub use ages::{Ages, WrongAges};
 pub use machine::{Emitted, Found, Machine, Request, Start, Step, Tally};
 pub use pace::{Clock, Pace};
+pub use plan::Plan;
 pub use position::{Covered, Marks};
 pub use seen::{RecordId, Seen};

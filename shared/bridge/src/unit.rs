@@ -26,8 +26,6 @@ use task::Task;
 const MOST_IN_FLIGHT: usize = 4;
 /// How long a body that is not full waits for more.
 const LINGER: Duration = Duration::from_secs(1);
-/// How often a position is stored, at most.
-const COMMIT_EVERY: Duration = Duration::from_secs(10);
 /// How long what is under way may take when the process is to end.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -156,7 +154,7 @@ impl<P: Position, C: Convert, T: Transport> Running<P, C, T> {
         reader: Task<Result<(), E>>,
         shutdown: &Shutdown,
     ) -> Result<(), Stopped> {
-        let mut ticks = interval(COMMIT_EVERY);
+        let mut ticks = interval(self.lease.commit_every());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reader = Some(reader);
         let mut grace = None;

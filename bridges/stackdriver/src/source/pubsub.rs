@@ -34,6 +34,8 @@ const BATCH: usize = 500;
 const LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// Identities of entries held to leave out what a sink exports twice: 32 MiB at most.
 const REMEMBERED: usize = 1 << 20;
+/// How often delivered messages are acknowledged: what is not counts against [`Options::outstanding`].
+const ACKNOWLEDGE: Duration = Duration::from_millis(250);
 /// How long the end of a stream may take.
 const CLOSING: Duration = Duration::from_secs(5);
 /// With `--once`, no message for this long is the end.
@@ -123,6 +125,10 @@ impl Outstanding {
 /// Pub/Sub keeps the position by itself: to commit is to acknowledge. There is nothing to own, as replicas share a
 /// subscription.
 impl CheckpointStore for Outstanding {
+    fn commit_every(&self) -> Duration {
+        ACKNOWLEDGE
+    }
+
     fn hold<'a>(&'a self, _unit: &'a str) -> Pending<'a, bool> {
         Box::pin(async { Ok(true) })
     }

@@ -143,6 +143,11 @@ impl Lease {
         Some(&self.document.position).filter(|position| !position.is_null())
     }
 
+    /// How often to commit, at most.
+    pub fn commit_every(&self) -> Duration {
+        self.store.commit_every()
+    }
+
     /// Stores `position`, or the present one again to keep the lease. After [`CommitFailed::Store`] it is not known
     /// whether it was stored; the next commit finds out first.
     ///
