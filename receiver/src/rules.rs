@@ -69,7 +69,8 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Unusable> {
     Ok(files)
 }
 
-fn rules_files(path: &Path) -> io::Result<Vec<PathBuf>> {
+/// The rules files at a path: itself, or those in a folder.
+pub(crate) fn rules_files(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     if path.metadata()?.is_dir() {
         for entry in path.read_dir()? {

@@ -1,13 +1,20 @@
-//! `rules`: check and list.
+//! `rules`: check, list, test, explain, fields.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use audit_rules::{Options, Rule, diagnostic, load};
+use audit_rules::fields::{self, Provider};
+use audit_rules::{Options, Rule, RuleSet, diagnostic, load};
 use clap::{Subcommand, ValueEnum};
 
 use super::{Done, Stopped};
 use crate::rules::{Unusable, read};
+
+mod explain;
+mod reach;
+mod test;
+#[cfg(test)]
+mod tests;
 
 /// Subcommands of `rules`.
 #[derive(Debug, Subcommand)]
@@ -20,12 +27,41 @@ pub enum Rules {
         /// How to report
         #[arg(long, value_enum, default_value = "text")]
         format: CheckFormat,
+        /// Also tell which rules lack something in the events of gke, eks, aks, aks-admin-only or admission
+        #[arg(long, value_name = "NAME")]
+        provider: Option<Provider>,
     },
     /// Print the rules in the order in which they are tried
     List {
         /// Rule files and folders of them, once for each [default: the built-in rules]
         #[arg(long, value_name = "PATH")]
         rules: Vec<PathBuf>,
+        /// How to print
+        #[arg(long, value_enum, default_value = "text")]
+        format: ListFormat,
+    },
+    /// Run cases of rules: events in, expected alerts out; exit 1 when one fails
+    Test {
+        /// Files of cases and folders of them
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Rules for the files that name none, once for each [default: the built-in rules]
+        #[arg(long, value_name = "PATH")]
+        rules: Vec<PathBuf>,
+    },
+    /// Show why a rule did or did not match: its condition with the value and verdict of each check
+    Explain {
+        /// Rule files and folders of them, once for each [default: the built-in rules]
+        #[arg(long, value_name = "PATH")]
+        rules: Vec<PathBuf>,
+        /// Name of the rule
+        #[arg(long, value_name = "NAME")]
+        rule: String,
+        /// The events, in any shape that the intake takes
+        file: PathBuf,
+    },
+    /// Print every field that conditions and outputs can use
+    Fields {
         /// How to print
         #[arg(long, value_enum, default_value = "text")]
         format: ListFormat,
@@ -59,13 +95,22 @@ impl Rules {
     /// When files can't be read, rules to be listed don't load, or stdout can't be written.
     pub fn run(self) -> Result<Done, Stopped> {
         match self {
-            Self::Check { files, format } => check(&files, format),
+            Self::Check { files, format, provider } => check(&files, format, provider),
             Self::List { rules, format } => list(&rules, format),
+            Self::Test { files, rules } => test::test(&files, &rules),
+            Self::Explain { rules, rule, file } => explain::explain(&rules, &rule, &file),
+            Self::Fields { format } => {
+                let fields = match format {
+                    ListFormat::Text => fields::text(),
+                    ListFormat::Json => format!("{:#}\n", fields::json()),
+                };
+                write(&fields).map(|()| Done::Well)
+            }
         }
     }
 }
 
-fn check(files: &[PathBuf], format: CheckFormat) -> Result<Done, Stopped> {
+fn check(files: &[PathBuf], format: CheckFormat, provider: Option<Provider>) -> Result<Done, Stopped> {
     let loaded = load(&read(files).map_err(stopped)?, &Options::default());
     let report = match format {
         CheckFormat::Text => diagnostic::text(&loaded),
@@ -73,20 +118,27 @@ fn check(files: &[PathBuf], format: CheckFormat) -> Result<Done, Stopped> {
         CheckFormat::FalcoJson => format!("{}\n", diagnostic::falco_json(&loaded)),
     };
     write(&report)?;
+    if let (Some(provider), Some(rules)) = (provider, &loaded.rules) {
+        write(&reach::report(rules, provider))?;
+    }
     Ok(if loaded.is_ok() { Done::Well } else { Done::Badly })
 }
 
 fn list(paths: &[PathBuf], format: ListFormat) -> Result<Done, Stopped> {
-    let loaded = load(&read(paths).map_err(stopped)?, &Options::default());
-    let Some(rules) = &loaded.rules else {
-        return Err(stopped(Unusable::Faulty(diagnostic::text(&loaded))));
-    };
+    let rules = loaded(paths)?;
     let line = match format {
         ListFormat::Text => as_text,
         ListFormat::Json => as_json,
     };
     write(&rules.rules.iter().map(line).collect::<String>())?;
     Ok(Done::Well)
+}
+
+/// The rules at `paths`, the built-in ones when there are none.
+fn loaded(paths: &[PathBuf]) -> Result<RuleSet, Stopped> {
+    let loaded = load(&read(paths).map_err(stopped)?, &Options::default());
+    let report = || stopped(Unusable::Faulty(diagnostic::text(&loaded)));
+    loaded.rules.clone().ok_or_else(report)
 }
 
 fn as_text(rule: &Rule) -> String {
