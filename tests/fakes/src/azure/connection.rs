@@ -40,7 +40,7 @@ struct Put {
 
 impl Peer {
     pub(super) fn authorise(&self, audience: &str, life: Duration) {
-        let audience = path(audience).to_owned();
+        let audience = path(audience).to_ascii_lowercase();
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.retain(|(known, _)| *known != audience);
         let at = Instant::now();
@@ -51,7 +51,7 @@ impl Peer {
     pub(super) fn authorised(&self, resource: &str) -> Option<Instant> {
         let ended = self.shared.lock().tokens_ended;
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let resource = path(resource);
+        let resource = path(resource).to_ascii_lowercase();
         let fitting = tokens.iter().filter(|(audience, _)| resource.starts_with(audience.as_str()));
         let good = fitting.map(|(_, put)| put).filter(|put| ended.is_none_or(|ended| put.at > ended));
         good.map(|put| put.until).max().filter(|until| *until > Instant::now())
