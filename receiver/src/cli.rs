@@ -51,7 +51,7 @@ struct Serve {
     #[arg(long = "admin-listen", value_name = "ADDR")]
     #[serde(serialize_with = "admin")]
     admin: Option<Listen>,
-    /// Where alerts are kept: sqlite:PATH [default: sqlite:audit-receiver.db]
+    /// Where alerts are kept: sqlite:PATH or a URL of PostgreSQL [default: sqlite:audit-receiver.db]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// Rule files and folders of them [default: the built-in rules]

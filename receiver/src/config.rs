@@ -29,7 +29,7 @@ pub struct Config {
     pub connections: http::Limits,
     /// Where probes and scrapes go.
     pub admin: Admin,
-    /// Where alerts are kept: `sqlite:PATH`.
+    /// Where alerts are kept: `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
     pub store: String,
     /// Rule files and folders of them, in order; the built-in rules when there are none.
     pub rules: Vec<PathBuf>,

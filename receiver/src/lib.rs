@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "the statements of the store are compiled for each database: generic over both they would be unreadable"
+)]
 
 pub mod cli;
 pub mod commands;

@@ -5,12 +5,12 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit_service::shutdown::Shutdown;
 
 use crate::metrics::{AlertRefused, Counters, Occurrence as _, OutputFailed, Written};
-use crate::store::{Store, StoreError, Waiting};
+use crate::store::{LEASE, Store, StoreError, Waiting};
 
 pub mod config;
 mod file;
@@ -95,9 +95,10 @@ impl Progress {
 pub async fn feed(mut output: impl Output, store: Store, counters: Arc<Counters>, shutdown: Shutdown) {
     let mut commits = store.commits();
     let mut pause = FIRST_PAUSE;
+    let mut led = None;
     loop {
         commits.mark_unchanged();
-        let (settled, failed) = match write_some(&mut output, &store, &counters).await {
+        let (settled, failed) = match write_some(&mut output, &store, &counters, &mut led).await {
             Ok(progress) => (progress.written.len() + progress.refused.len(), progress.failed),
             Err(error) => (0, Some((error.to_string(), None))),
         };
@@ -135,7 +136,14 @@ async fn write_some(
     output: &mut impl Output,
     store: &Store,
     counters: &Counters,
+    led: &mut Option<Instant>,
 ) -> Result<Progress, StoreError> {
+    if led.is_none_or(|since| since.elapsed() > LEASE / 3) {
+        *led = store.lead(output.name()).await?.then(Instant::now);
+    }
+    if led.is_none() {
+        return Ok(Progress::default());
+    }
     let waiting = store.waiting(output.name(), output.at_once()).await?;
     if waiting.is_empty() {
         return Ok(Progress::default());

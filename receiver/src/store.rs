@@ -5,7 +5,6 @@
 //! the commit, never before.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +12,15 @@ use audit_rules::Priority;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use database::Database;
+pub use location::{Location, NoLocation};
 pub use query::Filter;
-use sqlite::Sqlite;
 
 use crate::outputs::Only;
 
+mod database;
+mod location;
+mod postgres;
 mod query;
 mod sqlite;
 #[cfg(test)]
@@ -26,6 +29,9 @@ mod writer;
 
 /// Requests that wait for the writer before senders have to wait themselves.
 const WAITING_WRITES: usize = 1024;
+
+/// How long an output is left to a receiver that has gone.
+pub const LEASE: Duration = Duration::from_secs(15);
 
 /// An alert ready to be kept.
 #[derive(Clone, Debug)]
@@ -141,46 +147,24 @@ pub enum OpenFailed {
     },
     /// A database that can't be used.
     #[error(
-        "can't use the store `{path}`: {cause}; the receiver must be able to write the file and its folder, and the file must be its own"
+        "can't use the store `{store}`: {cause}; the receiver must be able to write the file and its folder, and the file must be its own"
     )]
     Database {
         /// Path of the file.
-        path: PathBuf,
+        store: String,
         /// What the database said.
         cause: String,
     },
-}
-
-/// Where the store is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Location {
-    /// `sqlite:PATH`
-    Sqlite(PathBuf),
-}
-
-/// Not the URL of a store.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a store is given as `sqlite:PATH`, found `{0}`")]
-pub struct NoLocation(String);
-
-impl FromStr for Location {
-    type Err = NoLocation;
-
-    fn from_str(url: &str) -> Result<Self, NoLocation> {
-        match url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
-            Some(path) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            // A password may stand in what follows the scheme.
-            _ => Err(NoLocation(url.split_once(':').map_or(url, |(scheme, _)| scheme).to_owned())),
-        }
-    }
-}
-
-impl std::fmt::Display for Location {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-        }
-    }
+    /// A server that can't be used.
+    #[error(
+        "can't use the store `{store}`: {cause}; check the address, and that the user may create tables in the database"
+    )]
+    Server {
+        /// Its URL without secrets.
+        store: String,
+        /// What was said.
+        cause: String,
+    },
 }
 
 /// Whether the store takes writes: `Ok`, or why not.
@@ -192,7 +176,9 @@ pub struct Store {
     writes: mpsc::Sender<Request>,
     health: watch::Receiver<Health>,
     commits: watch::Receiver<u64>,
-    reader: Sqlite,
+    reader: Database,
+    /// Who this is among receivers that share a database.
+    owner: Arc<str>,
 }
 
 /// What the writer does for one caller.
@@ -259,18 +245,19 @@ impl Store {
     /// that `routes` name. Writes once, so that a store that can't be written is known here.
     ///
     /// # Errors
-    /// When the file or its folder can't be written, or is no store.
+    /// When it can't be reached or written, or is no store.
     pub async fn open(location: &Location, routes: Vec<Route>) -> Result<Self, OpenFailed> {
-        let Location::Sqlite(path) = location;
-        let reader = Sqlite::open(path).await?;
-        let failed =
-            |cause: StoreError| OpenFailed::Database { path: path.clone(), cause: cause.to_string() };
+        let reader = Database::open(location).await?;
+        let failed = |cause: StoreError| OpenFailed::Database {
+            store: location.to_string(),
+            cause: cause.to_string(),
+        };
         let writer = reader.writer(routes).await.map_err(failed)?;
         let (writes, requests) = mpsc::channel(WAITING_WRITES);
         let (health_set, health) = watch::channel(Ok(()));
         let (commits_set, commits) = watch::channel(0);
         tokio::spawn(writer::run(writer, requests, health_set, commits_set));
-        let store = Self { writes, health, commits, reader };
+        let store = Self { writes, health, commits, reader, owner: owner().into() };
         store.write(Write::Heartbeat).await.map_err(failed)?;
         Ok(store)
     }
@@ -302,6 +289,16 @@ impl Store {
         refused: Vec<(i64, String)>,
     ) -> Result<(), StoreError> {
         self.write(Write::Settled { output: output.to_owned(), written, refused }).await.map(drop)
+    }
+
+    /// Whether this receiver is the one to feed `output`, and stays it for [`LEASE`]: of several that share a database,
+    /// one does.
+    ///
+    /// # Errors
+    /// When the database doesn't say.
+    pub async fn lead(&self, output: &str) -> Result<bool, StoreError> {
+        let millis = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
+        self.reader.lead(output, &self.owner, millis).await
     }
 
     /// How each output stands for which anything waits or was refused.
@@ -351,7 +348,8 @@ impl Store {
     /// Writes what is under way and leaves the file whole, without a log beside it; later writes fail.
     pub async fn close(self) {
         let _ = self.write(Write::Close).await;
-        self.reader.pool.close().await;
+        let _ = self.reader.resign(&self.owner).await;
+        self.reader.close().await;
         let mut commits = self.commits.clone();
         // The writer holds the other end until it has closed the file.
         while commits.changed().await.is_ok() {}
@@ -373,6 +371,11 @@ pub async fn read_alerts(
     filter: &Filter,
     each: impl FnMut(String) -> bool,
 ) -> Result<(), StoreError> {
-    let Location::Sqlite(path) = location;
-    Sqlite::read_only(path).alerts(filter, each).await
+    Database::read_only(location).alerts(filter, each).await
+}
+
+/// A name that no other receiver has, and not this one after a restart.
+fn owner() -> String {
+    let now = jiff::Timestamp::now().as_nanosecond();
+    format!("{}-{}-{now}", crate::serve::hostname(), std::process::id())
 }

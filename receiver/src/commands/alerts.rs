@@ -13,7 +13,7 @@ use crate::store::{self, Filter, Location};
 /// Arguments of `alerts`.
 #[derive(Debug, Args)]
 pub struct Alerts {
-    /// The store: sqlite:PATH
+    /// The store: sqlite:PATH or a URL of PostgreSQL
     #[arg(long, value_name = "URL", default_value = "sqlite:audit-receiver.db", env = "KAB_STORE")]
     store: Location,
     /// Events at or after this time: RFC 3339, or so long ago (`1h`, `30d`)

@@ -4,25 +4,26 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlSafeStr};
-use uuid::Uuid;
+use sqlx::{ConnectOptions, Connection as _};
 
-use super::query::{Filter, Value};
-use super::{Backlog, OpenFailed, Recorded, Route, StoreError, Waiting, Write};
+use super::database::migrator;
+use super::{OpenFailed, Recorded, Route, StoreError, Write};
 
-mod rows;
+#[path = "statements.rs"]
+pub(super) mod statements;
+
+type Driver = sqlx::Sqlite;
+type Connection = SqliteConnection;
 
 /// Migrations in order, forward only. A change to one that was published is a mistake: add another.
-const MIGRATIONS: &[(&str, &str)] = &[("alerts", include_str!("../../migrations/sqlite/0001_alerts.sql"))];
-
-/// Bytes of alerts given to an output at once, and what is left of the last one.
-const MOST_WAITING: usize = 8 << 20;
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("alerts", include_str!("../../migrations/sqlite/0001_alerts.sql")),
+    ("leases", include_str!("../../migrations/0002_leases.sql")),
+];
 
 /// How long a statement waits for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(5);
@@ -30,7 +31,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// An opened file, for reading.
 #[derive(Clone, Debug)]
 pub(super) struct Sqlite {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) pool: SqlitePool,
 }
 
@@ -39,10 +40,10 @@ impl Sqlite {
     pub(super) async fn open(path: &Path) -> Result<Self, OpenFailed> {
         create_private(path)?;
         let this = Self::with(path, options(path));
-        migrator()
-            .run(&this.pool)
-            .await
-            .map_err(|cause| OpenFailed::Database { path: path.to_owned(), cause: cause.to_string() })?;
+        migrator(MIGRATIONS).run(&this.pool).await.map_err(|cause| OpenFailed::Database {
+            store: path.display().to_string(),
+            cause: cause.to_string(),
+        })?;
         Ok(this)
     }
 
@@ -62,65 +63,6 @@ impl Sqlite {
             options(&self.path).connect().await.map_err(|cause| unwritable(&self.path, &cause))?;
         let identity = identity_of(&self.path);
         Ok(Writer { connection: Some(connection), routes, identity, path: self.path.clone() })
-    }
-
-    pub(super) async fn waiting(&self, output: &str, limit: u32) -> Result<Vec<Waiting>, StoreError> {
-        let mut rows = sqlx::query_as::<_, (i64, Vec<u8>, String)>(
-            "SELECT alerts.seq, alerts.id, alerts.document FROM deliveries JOIN alerts ON alerts.seq = deliveries.seq \
-             WHERE deliveries.output = $1 AND deliveries.refused IS NULL ORDER BY deliveries.seq LIMIT $2",
-        )
-        .bind(output)
-        .bind(limit)
-        .fetch(&self.pool);
-        let (mut all, mut bytes) = (Vec::new(), 0);
-        while bytes < MOST_WAITING
-            && let Some((seq, id, document)) =
-                rows.try_next().await.map_err(|cause| self.unreadable(&cause))?
-        {
-            bytes += document.len();
-            all.push(Waiting { seq, id: Uuid::from_slice(&id).unwrap_or_default(), document });
-        }
-        Ok(all)
-    }
-
-    pub(super) async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
-        let rows = sqlx::query_as::<_, (String, i64, i64, Option<i64>)>(
-            "SELECT counted.output, counted.waiting, counted.refused, alerts.stored_at FROM \
-             (SELECT output, count(*) - count(refused) AS waiting, count(refused) AS refused, \
-              min(CASE WHEN refused IS NULL THEN seq END) AS oldest FROM deliveries GROUP BY output) AS counted \
-             LEFT JOIN alerts ON alerts.seq = counted.oldest ORDER BY counted.output",
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|cause| self.unreadable(&cause))?;
-        let backlog = |(output, waiting, refused, oldest)| Backlog { output, waiting, refused, oldest };
-        Ok(rows.into_iter().map(backlog).collect())
-    }
-
-    pub(super) async fn alerts(
-        &self,
-        filter: &Filter,
-        mut each: impl FnMut(String) -> bool,
-    ) -> Result<(), StoreError> {
-        let (sql, values) = filter.sql();
-        let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
-        for value in values {
-            query = match value {
-                Value::Integer(value) => query.bind(value),
-                Value::Text(value) => query.bind(value),
-            };
-        }
-        let mut rows = query.fetch(&self.pool);
-        while let Some(document) = rows.try_next().await.map_err(|cause| self.unreadable(&cause))? {
-            if !each(document) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn unreadable(&self, cause: &sqlx::Error) -> StoreError {
-        StoreError::Unreadable { store: format!("sqlite:{}", self.path.display()), cause: cause.to_string() }
     }
 }
 
@@ -157,7 +99,7 @@ impl Writer {
         let now = jiff::Timestamp::now().as_millisecond();
         let mut all = Vec::new();
         for write in writes {
-            all.push(rows::apply(&mut transaction, &self.routes, now, write).await?);
+            all.push(statements::apply(&mut transaction, &self.routes, now, write).await?);
         }
         transaction.commit().await?;
         self.connection = Some(connection);
@@ -180,13 +122,6 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)
-}
-
-fn migrator() -> Migrator {
-    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
-        Migration::new(version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
-    Migrator::with_migrations(migrations.collect())
 }
 
 /// Makes the file for its owner alone, as SQLite then makes the log beside it.

@@ -2,7 +2,7 @@
 
 use tokio::sync::{mpsc, watch};
 
-use super::sqlite::Writer;
+use super::database::Writer;
 use super::{Health, Recorded, Request, StoreError, Write};
 
 /// Most requests in one transaction, so that the first doesn't wait for ever.

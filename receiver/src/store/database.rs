@@ -1,0 +1,139 @@
+//! One of the databases.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+use super::postgres::{self, Postgres};
+use super::query::Filter;
+use super::sqlite::{self, Sqlite};
+use super::{Backlog, Location, OpenFailed, Recorded, Route, StoreError, Waiting, Write};
+
+/// A database, for reading.
+#[derive(Clone, Debug)]
+pub(super) enum Database {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// The connection that writes.
+#[derive(Debug)]
+pub(super) enum Writer {
+    Sqlite(sqlite::Writer),
+    Postgres(postgres::Writer),
+}
+
+/// The same statement on either.
+macro_rules! ask {
+    ($database:expr, $statement:ident($($argument:expr),*)) => {
+        match $database {
+            Database::Sqlite(of) => sqlite::statements::$statement(&of.pool, $($argument),*).await,
+            Database::Postgres(of) => postgres::statements::$statement(&of.pool, $($argument),*).await,
+        }
+        .map_err(|cause| $database.unreadable(&cause))
+    };
+}
+
+impl Database {
+    /// Opens it, made or migrated as needed.
+    pub(super) async fn open(location: &Location) -> Result<Self, OpenFailed> {
+        Ok(match location {
+            Location::Sqlite(path) => Self::Sqlite(Sqlite::open(path).await?),
+            Location::Postgres(url) => Self::Postgres(Postgres::open(url).await?),
+        })
+    }
+
+    /// One that somebody else may be writing.
+    pub(super) fn read_only(location: &Location) -> Self {
+        match location {
+            Location::Sqlite(path) => Self::Sqlite(Sqlite::read_only(path)),
+            Location::Postgres(url) => Self::Postgres(Postgres::lazy(url)),
+        }
+    }
+
+    pub(super) async fn writer(&self, routes: Vec<Route>) -> Result<Writer, StoreError> {
+        Ok(match self {
+            Self::Sqlite(sqlite) => Writer::Sqlite(sqlite.writer(routes).await?),
+            Self::Postgres(postgres) => Writer::Postgres(postgres.writer(routes)),
+        })
+    }
+
+    /// Whether `owner` is to feed `output`. A file has one receiver.
+    pub(super) async fn lead(&self, output: &str, owner: &str, millis: i64) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(true),
+            Self::Postgres(postgres) => {
+                postgres.lead(output, owner, millis).await.map_err(|cause| self.unreadable(&cause))
+            }
+        }
+    }
+
+    /// `owner` ends.
+    pub(super) async fn resign(&self, owner: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(postgres) => postgres.resign(owner).await.map_err(|cause| self.unreadable(&cause)),
+        }
+    }
+
+    pub(super) async fn waiting(&self, output: &str, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+        ask!(self, waiting(output, limit))
+    }
+
+    pub(super) async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        ask!(self, backlogs())
+    }
+
+    pub(super) async fn alerts(
+        &self,
+        filter: &Filter,
+        each: impl FnMut(String) -> bool,
+    ) -> Result<(), StoreError> {
+        ask!(self, alerts(filter, each))
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.pool.close().await,
+            Self::Postgres(postgres) => postgres.pool.close().await,
+        }
+    }
+
+    fn unreadable(&self, cause: &sqlx::Error) -> StoreError {
+        StoreError::Unreadable { store: self.location().to_string(), cause: cause.to_string() }
+    }
+
+    fn location(&self) -> Location {
+        match self {
+            Self::Sqlite(sqlite) => Location::Sqlite(sqlite.path.clone()),
+            Self::Postgres(postgres) => Location::Postgres(postgres.url.clone()),
+        }
+    }
+}
+
+impl Writer {
+    /// One transaction for all of `writes`; for each what it changed.
+    pub(super) async fn commit(
+        &mut self,
+        writes: impl Iterator<Item = &Write>,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        match self {
+            Self::Sqlite(writer) => writer.commit(writes).await,
+            Self::Postgres(writer) => writer.commit(writes).await,
+        }
+    }
+
+    pub(super) async fn close(self) {
+        match self {
+            Self::Sqlite(writer) => writer.close().await,
+            Self::Postgres(writer) => writer.close().await,
+        }
+    }
+}
+
+/// What brings the tables up to date, from names and SQL in order.
+pub(super) fn migrator(migrations: &[(&'static str, &'static str)]) -> Migrator {
+    let migrations = (1..).zip(migrations).map(|(version, (name, sql))| {
+        Migration::new(version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
