@@ -127,6 +127,12 @@ impl Default for Admin {
 }
 
 impl Config {
+    /// Where the last good rules are kept: beside the store, where that is a file.
+    pub fn kept_rules(&self) -> Option<PathBuf> {
+        let path = self.store.strip_prefix("sqlite:")?;
+        Some(format!("{}.rules.json", path.strip_prefix("//").unwrap_or(path)).into())
+    }
+
     /// Whether the intake asks for client certificates.
     pub fn asks_for_certificates(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some())

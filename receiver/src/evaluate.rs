@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use audit_event::json::Malformed;
 use audit_event::{Event, EventId, Item, Unusable, split_at_most};
@@ -23,7 +24,7 @@ const INTAKE: &str = "intake";
 /// Holds events against rules.
 #[derive(Debug)]
 pub struct Evaluator {
-    rules: Rules,
+    rules: RwLock<Arc<Rules>>,
     hostname: String,
     native: bool,
 }
@@ -48,7 +49,7 @@ pub struct Outcome {
 impl Evaluator {
     /// An evaluator on the machine of that name.
     pub fn new(rules: Rules, hostname: String) -> Self {
-        Self { rules, hostname, native: false }
+        Self { rules: RwLock::new(Arc::new(rules)), hostname, native: false }
     }
 
     /// The same, which also raises the alerts of [`native`] if `native`.
@@ -63,9 +64,14 @@ impl Evaluator {
         self.native.then(|| native::unreadable(record, &self.hostname, jiff::Timestamp::now()))
     }
 
-    /// The rules.
-    pub fn rules(&self) -> &Rules {
-        &self.rules
+    /// The rules in use.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Uses `rules` for the bodies that come from now on; those under way end with the rules they began with.
+    pub fn replace(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 
     /// Splits `payload` and holds each event against the rules. `bound` is the name of the cluster that all of it is
@@ -75,6 +81,7 @@ impl Evaluator {
     /// When the structure of the payload is broken anywhere, or it has more than `most` entries.
     pub fn evaluate(&self, payload: &str, bound: Option<&str>, most: usize) -> Result<Outcome, Malformed> {
         let items = split_at_most(payload, most)?;
+        let rules = self.rules();
         let mut outcome = Outcome { received: items.len(), ..Outcome::default() };
         let mut context = Context::new(&*self.hostname);
         for (index, item) in items.into_iter().enumerate() {
@@ -83,7 +90,7 @@ impl Evaluator {
                     let event = Located::new(&event, bound);
                     outcome.evaluated += 1;
                     outcome.note(&event);
-                    self.rules.raise(&event, &mut context, &mut outcome.alerts);
+                    rules.raise(&event, &mut context, &mut outcome.alerts);
                     if self.native {
                         outcome.alerts.extend(native::cut_short(&event, &self.hostname));
                     }
@@ -115,7 +122,7 @@ impl Evaluator {
         let event = Located { id, ..Located::new(&event, Some(cluster)) };
         let mut outcome = Outcome { received: 1, evaluated: 1, ..Outcome::default() };
         outcome.note(&event);
-        self.rules.raise(&event, &mut Context::new(&*self.hostname), &mut outcome.alerts);
+        self.rules().raise(&event, &mut Context::new(&*self.hostname), &mut outcome.alerts);
         Ok(outcome)
     }
 

@@ -1,6 +1,7 @@
 //! What the receiver counts and logs. *received* = *evaluated* + *ignored* + *quarantined*, always.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use prometheus_client::registry::Unit;
 
 use crate::evaluate::Outcome;
 use crate::intake::Refusal;
+use crate::rules::Unusable;
 use crate::store::{Backlog, Quarantined, StoreError};
 
 /// Clusters that have a metric of their own; names come with events, and a stranger may send many.
@@ -68,6 +70,8 @@ pub struct Counters {
     output_refused: Family<Output, Counter>,
     waiting: Family<Output, Gauge>,
     set_aside: Family<Output, Gauge>,
+    rules: Gauge,
+    rules_stale: Gauge,
     oldest: Family<Output, Gauge<f64, AtomicU64>>,
 }
 
@@ -125,6 +129,12 @@ impl Counters {
                     "Time of the newest evaluated event by cluster, since 1970",
                     Seconds,
                     Family::default()
+                ),
+                rules: register!("rules", "Rules in use", Gauge::default()),
+                rules_stale: register!(
+                    "rules_stale",
+                    "1 while the rules files are unusable and earlier rules are in use",
+                    Gauge::default()
                 ),
                 clusters: Mutex::default(),
                 reviews_lost: register!(
@@ -398,5 +408,50 @@ impl Occurrence for AlertRefused<'_> {
 
     fn count(&self, counters: &Counters) {
         counters.output_refused.get_or_create(&self.output.into()).inc();
+    }
+}
+
+/// Rules were loaded and are in use from now on.
+#[derive(Debug)]
+pub struct RulesLoaded {
+    /// How many.
+    pub rules: usize,
+}
+
+impl Occurrence for RulesLoaded {
+    type Counters = Counters;
+
+    fn log(&self) {
+        tracing::info!(rules = self.rules, "rules loaded");
+    }
+
+    fn count(&self, counters: &Counters) {
+        counters.rules.set(self.rules as i64);
+        counters.rules_stale.set(0);
+    }
+}
+
+/// The rules files are unusable; earlier rules stay in use.
+#[derive(Debug)]
+pub struct RulesKept<'a> {
+    /// What is wrong with the files.
+    pub why: &'a Unusable,
+    /// How many rules are in use.
+    pub rules: usize,
+    /// The file that the rules in use are from, when they were read from one at the start.
+    pub from: Option<&'a Path>,
+}
+
+impl Occurrence for RulesKept<'_> {
+    type Counters = Counters;
+
+    fn log(&self) {
+        let from = self.from.map(|path| path.display().to_string());
+        tracing::error!(rules = self.rules, from, why = %self.why, "the rules files are unusable: the last good rules stay in use");
+    }
+
+    fn count(&self, counters: &Counters) {
+        counters.rules.set(self.rules as i64);
+        counters.rules_stale.set(1);
     }
 }

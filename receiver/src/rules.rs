@@ -11,6 +11,8 @@ use crate::evaluate::{Located, nanoseconds};
 use crate::identity;
 use crate::store::Alert;
 
+pub mod reload;
+
 /// The rules that are used when none are given, in the order in which they are loaded.
 const BUILT_IN: &[(&str, &str)] = &[
     ("built-in/00-words.yaml", include_str!("../rules/builtin/00-words.yaml")),

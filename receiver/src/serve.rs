@@ -16,7 +16,7 @@ use crate::evaluate::Evaluator;
 use crate::intake::{self, Access, Admission, Intake, Limits, Worker};
 use crate::metrics::Counters;
 use crate::outputs;
-use crate::rules::Rules;
+use crate::rules::reload::Reload;
 use crate::store::{Location, Store, StoreError};
 
 /// How often an idle store is tried.
@@ -36,10 +36,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let metrics = Metrics::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     let health = Health::new();
     let counters = Arc::new(Counters::new(&metrics));
-    let rules = Rules::load(&config.rules, config.matching.into())?;
+    let (reload, rules) =
+        Reload::open(config.rules.clone(), config.matching.into(), config.kept_rules(), &counters)?;
     let store = Store::open(&config.store.parse::<Location>()?, outputs::routes(&config.outputs)).await?;
     let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
     let evaluator = Arc::new(Evaluator::new(rules, hostname()).with_native(config.native));
+    tokio::spawn(reload.follow(evaluator.clone(), counters.clone()));
     let workers = Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from)));
     let worker = Worker {
         evaluator: evaluator.clone(),

@@ -153,9 +153,20 @@ impl Loaded {
         self.rules.is_some()
     }
 
-    /// All that is said, file by file.
+    /// All that is said, file by file, each once. Everything is compiled anew after each file, so the results repeat
+    /// themselves, and call unused what a later file uses.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.results.iter().flat_map(|result| &result.diagnostics).chain(&self.unmet)
+        let last = self.results.last().map_or(&[][..], |result| &result.diagnostics);
+        let mut told: Vec<&Diagnostic> = Vec::new();
+        let all = self.results.iter().flat_map(|result| &result.diagnostics).chain(&self.unmet);
+        all.filter(move |said| {
+            let unused = matches!(said.code, Code::UnusedMacro | Code::UnusedList);
+            let news = !told.contains(said) && (!unused || last.contains(said));
+            if news {
+                told.push(said);
+            }
+            news
+        })
     }
 }
 
