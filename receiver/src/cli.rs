@@ -30,6 +30,9 @@ enum Command {
     Replay(commands::replay::Replay),
     /// Print stored alerts as JSON lines
     Alerts(commands::alerts::Alerts),
+    /// Keep alerts from the outputs for a while
+    #[command(subcommand)]
+    Silences(commands::silences::Silences),
     /// Send an alert through every output, to see whether it arrives
     TestAlert(commands::test_alert::TestAlert),
     /// Check and list rules
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(serve)) => daemon(serve),
         Some(Command::Replay(replay)) => commands::finish(replay.run()),
         Some(Command::Alerts(alerts)) => commands::finish(alerts.run()),
+        Some(Command::Silences(silences)) => commands::finish(silences.run()),
         Some(Command::TestAlert(test)) => commands::finish(test.run()),
         Some(Command::Rules(rules)) => commands::finish(rules.run()),
     }

@@ -8,6 +8,7 @@ use audit_service::exit;
 pub mod alerts;
 pub mod replay;
 pub mod rules;
+pub mod silences;
 pub mod test_alert;
 
 /// How a command ends when nothing stopped it.
@@ -59,6 +60,22 @@ pub fn finish(ended: Result<Done, Stopped>) -> ExitCode {
         tell(&format!("audit-receiver: {stopped}"));
     }
     code.into()
+}
+
+/// Runs `work` to its end, on this thread.
+fn block_on<T, E: std::error::Error + 'static>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Stopped> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Stopped::failed(&error))?;
+    runtime.block_on(work).map_err(|error| Stopped::failed(&error))
+}
+
+/// Prints text on stdout.
+fn print(text: &str) -> Result<Done, Stopped> {
+    let mut stdout = io::stdout().lock();
+    let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    printed.map(|()| Done::Well).map_err(|error| Stopped::writing(&error))
 }
 
 /// A line on stderr. Whoever closed it does not want to know.

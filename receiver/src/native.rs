@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::evaluate::{Located, nanoseconds};
 use crate::identity;
-use crate::store::{Alert, Quarantined};
+use crate::rules::subject;
+use crate::store::{Alert, Quarantined, Subject};
 
 /// An event lost its bodies or its end on its way, so rules that look there are blind.
 pub const CUT_SHORT: &str = "Audit event cut short";
@@ -64,7 +65,7 @@ pub fn cut_short(event: &Located<'_>, hostname: &str) -> Option<Alert> {
         audit_id: text(Field::AuditId),
         stage: text(Field::Stage),
     };
-    Some(saying.alert(hostname))
+    Some(Alert { subject: subject(event.event), ..saying.alert(hostname) })
 }
 
 /// The alert for a record that is set aside, at the time `now`.
@@ -160,6 +161,7 @@ impl Saying<'_> {
             priority,
             tags: vec![TAG.to_owned()],
             cluster: cluster.to_owned(),
+            subject: Subject::default(),
             document: document.to_string(),
         }
     }

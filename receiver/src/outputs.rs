@@ -15,6 +15,7 @@ use crate::store::{LEASE, Store, StoreError, Waiting};
 pub mod config;
 mod file;
 mod form;
+pub(crate) mod group;
 mod http;
 mod only;
 mod start;

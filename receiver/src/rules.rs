@@ -1,5 +1,6 @@
 //! The rules in use, and the alerts that they raise.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use serde_json::Value as Json;
 
 use crate::evaluate::{Located, nanoseconds};
 use crate::identity;
-use crate::store::Alert;
+use crate::store::{Alert, Subject};
 
 pub mod reload;
 
@@ -152,10 +153,23 @@ impl Rules {
             rule: rule.name.clone(),
             priority: rule.priority,
             tags: rule.tags.clone(),
+            subject: subject(seen),
             cluster: event.cluster.clone().into_owned(),
             document: document.into_iter().collect::<Json>().to_string(),
         }
     }
+}
+
+/// Whom and what an event is about.
+pub(crate) fn subject(event: &Event<'_>) -> Subject {
+    let of = |field, key| {
+        let text = event.get(field).and_then(|field| field.get(key)).and_then(|text| text.string());
+        text.map(Cow::into_owned).unwrap_or_default()
+    };
+    let target = |key| of(Field::ObjectRef, key);
+    let namespace = target("namespace");
+    let place = [target("resource"), target("subresource"), namespace.clone(), target("name")].join("/");
+    Subject { user: of(Field::User, "username"), namespace, target: place }
 }
 
 #[cfg(test)]

@@ -72,6 +72,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     tokio::spawn(follow(store.clone(), health.condition("store")));
     tokio::spawn(store.clone().watch_health(HEARTBEAT));
     tokio::spawn(watch_backlogs(store.clone(), counters.clone()));
+    if config.outputs.http.values().any(|http| http.group.is_some()) {
+        tokio::spawn(close_groups(store.clone()));
+    }
     let mut outputs = outputs::start(&config.outputs, &store, &counters, &late)?;
 
     http::serve(intake_port, tls, intake::router(intake), config.connections, shutdown).await;
@@ -109,6 +112,13 @@ async fn follow(store: Store, condition: Condition) {
         if health.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Sends what was grouped, a second after its time at the latest.
+async fn close_groups(store: Store) {
+    while store.close_groups().await != Err(StoreError::Closed) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

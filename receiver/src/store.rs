@@ -15,6 +15,7 @@ use uuid::Uuid;
 use database::Database;
 pub use location::{Location, NoLocation};
 pub use query::Filter;
+pub use silence::Silence;
 
 use crate::outputs::Only;
 
@@ -22,6 +23,7 @@ mod database;
 mod location;
 mod postgres;
 mod query;
+mod silence;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -48,8 +50,21 @@ pub struct Alert {
     pub tags: Vec<String>,
     /// Name of the cluster, empty when not known.
     pub cluster: String,
+    /// Whom and what it is about.
+    pub subject: Subject,
     /// The alert as outputs write it: one JSON object in one line.
     pub document: String,
+}
+
+/// Whom and what an alert is about; empty where that is not known.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Subject {
+    /// The user's name.
+    pub user: String,
+    /// Namespace of the target.
+    pub namespace: String,
+    /// `RESOURCE/SUBRESOURCE/NAMESPACE/NAME`
+    pub target: String,
 }
 
 impl Default for Alert {
@@ -61,6 +76,7 @@ impl Default for Alert {
             priority: Priority::Debug,
             tags: Vec::new(),
             cluster: String::new(),
+            subject: Subject::default(),
             document: String::new(),
         }
     }
@@ -100,6 +116,8 @@ impl Batch {
 pub struct Recorded {
     /// For each alert of the batch whether it was new.
     pub new: Vec<bool>,
+    /// How many of the new ones are silenced.
+    pub silenced: usize,
 }
 
 /// Why the store did not take something.
@@ -191,6 +209,7 @@ enum Write {
         refused: Vec<(i64, String)>,
     },
     Heartbeat,
+    CloseGroups,
     /// The last one.
     Close,
 }
@@ -219,11 +238,13 @@ pub struct Route {
     pub output: Arc<str>,
     /// Those that it takes.
     pub only: Only,
+    /// Of alerts alike within this time, those after the first are one.
+    pub group: Option<Duration>,
 }
 
 impl From<&str> for Route {
     fn from(output: &str) -> Self {
-        Self { output: output.into(), only: Only::default() }
+        Self { output: output.into(), only: Only::default(), group: None }
     }
 }
 
@@ -289,6 +310,14 @@ impl Store {
         refused: Vec<(i64, String)>,
     ) -> Result<(), StoreError> {
         self.write(Write::Settled { output: output.to_owned(), written, refused }).await.map(drop)
+    }
+
+    /// Lets the groups of alerts alike whose time is over wait for their outputs, each as one.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub async fn close_groups(&self) -> Result<(), StoreError> {
+        self.write(Write::CloseGroups).await.map(drop)
     }
 
     /// Whether this receiver is the one to feed `output`, and stays it for [`LEASE`]: of several that share a database,
@@ -372,6 +401,30 @@ pub async fn read_alerts(
     each: impl FnMut(String) -> bool,
 ) -> Result<(), StoreError> {
     Database::read_only(location).alerts(filter, each).await
+}
+
+/// Adds a silence to a store that another process may be writing. It counts for alerts that are stored from now on.
+///
+/// # Errors
+/// When the store can't be written.
+pub async fn add_silence(location: &Location, silence: &Silence) -> Result<(), StoreError> {
+    Database::attach(location).add_silence(silence).await
+}
+
+/// All silences that there ever were, oldest first.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn silences(location: &Location) -> Result<Vec<Silence>, StoreError> {
+    Database::read_only(location).silences().await
+}
+
+/// Ends a silence; whether it was in force.
+///
+/// # Errors
+/// When the store can't be written.
+pub async fn remove_silence(location: &Location, id: &str, by: &str, now: i64) -> Result<bool, StoreError> {
+    Database::attach(location).remove_silence(id, by, now).await
 }
 
 /// A name that no other receiver has, and not this one after a restart.

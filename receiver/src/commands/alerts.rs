@@ -7,7 +7,7 @@ use audit_service::config::Span;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{Done, Stopped};
+use super::{Done, Stopped, block_on};
 use crate::store::{self, Filter, Location};
 
 /// Arguments of `alerts`.
@@ -43,18 +43,14 @@ impl Alerts {
     /// When the store can't be read or stdout not be written.
     pub fn run(self) -> Result<Done, Stopped> {
         let Self { store, since, until, rule, cluster, priority, last } = self;
-        let filter = Filter { since, until, rule, cluster, priority, last };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Stopped::failed(&error))?;
+        let filter = Filter { since, until, rule, cluster, priority, last, ..Filter::default() };
         let mut stdout = BufWriter::new(std::io::stdout().lock());
         let mut written = Ok(());
         let each = |document: String| {
             written = writeln!(stdout, "{document}");
             written.is_ok()
         };
-        runtime
-            .block_on(store::read_alerts(&store, &filter, each))
-            .map_err(|error| Stopped::failed(&error))?;
+        block_on(store::read_alerts(&store, &filter, each))?;
         written.and_then(|()| stdout.flush()).map_err(|error| Stopped::writing(&error))?;
         Ok(Done::Well)
     }

@@ -10,6 +10,7 @@ use clap::{Subcommand, ValueEnum};
 use super::{Done, Stopped};
 use crate::rules::{Unusable, read};
 
+mod exception;
 mod explain;
 mod reach;
 mod test;
@@ -60,6 +61,18 @@ pub enum Rules {
         /// The events, in any shape that the intake takes
         file: PathBuf,
     },
+    /// Print a rules file that excepts what is like an alert, to be loaded behind its rule
+    Exception {
+        /// The alert: a file with its JSON, - for stdin, or the uuid of a stored one
+        #[arg(long, value_name = "ALERT")]
+        from: String,
+        /// Where stored alerts are: sqlite:PATH or a URL of PostgreSQL
+        #[arg(long, value_name = "URL", default_value = "sqlite:audit-receiver.db", env = "KAB_STORE")]
+        store: crate::store::Location,
+        /// What is compared, once for each [default: user, namespace and resource, as far as the alert has them]
+        #[arg(long, value_name = "FIELD")]
+        field: Vec<String>,
+    },
     /// Print every field that conditions and outputs can use
     Fields {
         /// How to print
@@ -99,6 +112,7 @@ impl Rules {
             Self::List { rules, format } => list(&rules, format),
             Self::Test { files, rules } => test::test(&files, &rules),
             Self::Explain { rules, rule, file } => explain::explain(&rules, &rule, &file),
+            Self::Exception { from, store, field } => exception::exception(&from, &store, &field),
             Self::Fields { format } => {
                 let fields = match format {
                     ListFormat::Text => fields::text(),

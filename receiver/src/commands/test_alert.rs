@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use audit_service::config;
 use clap::Args;
 
-use super::{Done, Stopped, tell};
+use super::{Done, Stopped, block_on, tell};
 use crate::config::Config;
 use crate::store::Waiting;
 use crate::{native, outputs, serve};
@@ -29,10 +29,7 @@ impl TestAlert {
         audit_service::tls::install();
         let alert = native::test(&serve::hostname(), jiff::Timestamp::now());
         let alert = Waiting { seq: 0, id: alert.id, document: alert.document };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Stopped::failed(&error))?;
-        let told = runtime.block_on(outputs::test(&config.outputs, alert));
-        let told = told.map_err(|error| Stopped::failed(&error))?;
+        let told = block_on(outputs::test(&config.outputs, alert))?;
         if told.is_empty() {
             return Err(Stopped::Failed("there is no output: set one in `outputs`".to_owned()));
         }

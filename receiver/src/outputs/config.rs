@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use audit_service::config::{Bytes, Check, Mistakes, SecretFile};
+use audit_service::config::{Bytes, Check, Mistakes, SecretFile, Span};
 use audit_service::{client, tls};
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,10 @@ pub struct Http {
     /// Most alerts a second; without bound when not given.
     #[serde(default)]
     pub rate: Option<u32>,
+    /// Of alerts alike within this time (rule, cluster, user, target) those after the first are sent as one; all are sent
+    /// when not given.
+    #[serde(default)]
+    pub group: Option<Span>,
     /// Which alerts it takes.
     #[serde(default)]
     pub only: Only,

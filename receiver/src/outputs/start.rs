@@ -11,12 +11,21 @@ use crate::store::{Route, Store, Waiting};
 
 /// Which alerts wait for which output.
 pub fn routes(config: &Outputs) -> Vec<Route> {
-    let stdout =
-        config.stdout.then(|| Route { output: Stdout.name().into(), only: config.stdout_only.clone() });
-    let files =
-        config.file.iter().map(|(name, file)| Route { output: of("file", name), only: file.only.clone() });
-    let https =
-        config.http.iter().map(|(name, http)| Route { output: of("http", name), only: http.only.clone() });
+    let stdout = config.stdout.then(|| Route {
+        output: Stdout.name().into(),
+        only: config.stdout_only.clone(),
+        group: None,
+    });
+    let files = config.file.iter().map(|(name, file)| Route {
+        output: of("file", name),
+        only: file.only.clone(),
+        group: None,
+    });
+    let https = config.http.iter().map(|(name, http)| Route {
+        output: of("http", name),
+        only: http.only.clone(),
+        group: http.group.map(|span| span.0),
+    });
     stdout.into_iter().chain(files).chain(https).collect()
 }
 

@@ -139,7 +139,7 @@ async fn what_waits_and_what_is_refused_is_counted_exactly() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::Sqlite(folder.path().join("alerts.db"));
     let only = Only { clusters: vec!["prod".to_owned()], ..Only::default() };
-    let routes = vec![Route { output: "http/test".into(), only }, "stdout".into()];
+    let routes = vec![Route { output: "http/test".into(), only, group: None }, "stdout".into()];
     let store = Store::open(&location, routes).await.unwrap();
     let mut alerts = batch(0..20);
     alerts.alerts.iter_mut().take(10).for_each(|alert| alert.cluster = "prod".to_owned());

@@ -6,7 +6,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use super::postgres::{self, Postgres};
 use super::query::Filter;
 use super::sqlite::{self, Sqlite};
-use super::{Backlog, Location, OpenFailed, Recorded, Route, StoreError, Waiting, Write};
+use super::{Backlog, Location, OpenFailed, Recorded, Route, Silence, StoreError, Waiting, Write};
 
 /// A database, for reading.
 #[derive(Clone, Debug)]
@@ -50,6 +50,14 @@ impl Database {
         }
     }
 
+    /// One that somebody else is writing too.
+    pub(super) fn attach(location: &Location) -> Self {
+        match location {
+            Location::Sqlite(path) => Self::Sqlite(Sqlite::attach(path)),
+            Location::Postgres(url) => Self::Postgres(Postgres::lazy(url)),
+        }
+    }
+
     pub(super) async fn writer(&self, routes: Vec<Route>) -> Result<Writer, StoreError> {
         Ok(match self {
             Self::Sqlite(sqlite) => Writer::Sqlite(sqlite.writer(routes).await?),
@@ -89,6 +97,18 @@ impl Database {
         each: impl FnMut(String) -> bool,
     ) -> Result<(), StoreError> {
         ask!(self, alerts(filter, each))
+    }
+
+    pub(super) async fn add_silence(&self, silence: &Silence) -> Result<(), StoreError> {
+        ask!(self, add_silence(silence))
+    }
+
+    pub(super) async fn silences(&self) -> Result<Vec<Silence>, StoreError> {
+        ask!(self, silences())
+    }
+
+    pub(super) async fn remove_silence(&self, id: &str, by: &str, now: i64) -> Result<bool, StoreError> {
+        ask!(self, remove_silence(id, by, now))
     }
 
     pub(super) async fn close(&self) {

@@ -1,10 +1,13 @@
 //! Which stored alerts somebody wants.
 
 use audit_rules::Priority;
+use uuid::Uuid;
 
 /// All conditions must hold; none given: all alerts.
 #[derive(Clone, Default, Debug)]
 pub struct Filter {
+    /// The one with this identity.
+    pub id: Option<Uuid>,
     /// Events at or after this time, nanoseconds since 1970.
     pub since: Option<i64>,
     /// Events before this time, nanoseconds since 1970.
@@ -23,6 +26,7 @@ pub struct Filter {
 pub(super) enum Value {
     Integer(i64),
     Text(String),
+    Bytes(Vec<u8>),
 }
 
 impl Filter {
@@ -31,6 +35,7 @@ impl Filter {
     pub(super) fn sql(&self) -> (String, Vec<Value>) {
         let text = |value: &Option<String>| value.clone().map(Value::Text);
         let conditions = [
+            ("id =", self.id.map(|id| Value::Bytes(id.as_bytes().to_vec()))),
             ("time >=", self.since.map(Value::Integer)),
             ("time <", self.until.map(Value::Integer)),
             ("rule =", text(&self.rule)),

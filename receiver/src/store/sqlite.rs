@@ -23,6 +23,7 @@ type Connection = SqliteConnection;
 const MIGRATIONS: &[(&str, &str)] = &[
     ("alerts", include_str!("../../migrations/sqlite/0001_alerts.sql")),
     ("leases", include_str!("../../migrations/0002_leases.sql")),
+    ("silences", include_str!("../../migrations/0003_silences.sql")),
 ];
 
 /// How long a statement waits for another process that holds the file.
@@ -50,6 +51,11 @@ impl Sqlite {
     /// An existing file that somebody else may be writing.
     pub(super) fn read_only(path: &Path) -> Self {
         Self::with(path, options(path).read_only(true))
+    }
+
+    /// An existing file that somebody else may be writing, to write as well.
+    pub(super) fn attach(path: &Path) -> Self {
+        Self::with(path, options(path))
     }
 
     fn with(path: &Path, options: SqliteConnectOptions) -> Self {

@@ -9,9 +9,10 @@ use sqlx::{AssertSqlSafe, Pool, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::super::query::{Filter, Value};
-use super::super::{Alert, Backlog, Batch, Quarantined, Recorded, Route, Waiting, Write};
+use super::super::{Alert, Backlog, Batch, Quarantined, Recorded, Route, Silence, Waiting, Write};
 use super::{Connection, Driver};
 use crate::identity;
+use crate::outputs::group;
 
 /// Bytes of alerts given to an output at once, and what is left of the last one.
 const MOST_WAITING: usize = 8 << 20;
@@ -40,6 +41,7 @@ pub(in crate::store) async fn apply(
             .execute(on)
             .await?;
         }
+        Write::CloseGroups => close_groups(on, now).await?,
         Write::Close => {}
     }
     Ok(Recorded::default())
@@ -47,6 +49,7 @@ pub(in crate::store) async fn apply(
 
 async fn record(on: &mut Connection, routes: &[Route], now: i64, batch: &Batch) -> sqlx::Result<Recorded> {
     let mut new = Vec::with_capacity(batch.alerts.len());
+    let mut silenced = 0;
     for alerts in batch.alerts.chunks(ROWS) {
         let mut claimed = claim(on, alerts, now).await?;
         // Of two equal alerts in one batch the first is the new one.
@@ -55,11 +58,23 @@ async fn record(on: &mut Connection, routes: &[Route], now: i64, batch: &Batch) 
         let to_insert: Vec<_> =
             alerts.iter().zip(&are_new).filter_map(|(alert, is_new)| is_new.then_some(alert)).collect();
         if !to_insert.is_empty() {
+            let silences = silences_in_force(on, now).await?;
+            let by = |alert: &Alert| silences.iter().find(|silence| silence.covers(alert));
+            let to_insert: Vec<_> = to_insert.into_iter().map(|alert| (alert, by(alert))).collect();
             let places = insert(on, &to_insert, now).await?;
-            for Route { output, only } in routes {
-                let taken = to_insert.iter().filter(|alert| only.takes(alert));
-                let seqs = taken.filter_map(|alert| places.get(alert.id.as_bytes().as_slice()).copied());
-                wait_for(on, output, &seqs.collect::<Vec<_>>()).await?;
+            let heard: Vec<_> = to_insert
+                .iter()
+                .filter(|(_, silence)| silence.is_none())
+                .filter_map(|(alert, _)| Some((*alert, *places.get(alert.id.as_bytes().as_slice())?)))
+                .collect();
+            silenced += to_insert.len() - heard.len();
+            for Route { output, only, group } in routes {
+                let taken: Vec<_> = heard.iter().filter(|(alert, _)| only.takes(alert)).copied().collect();
+                let seqs = match group {
+                    Some(span) => first_of_groups(on, output, millis(*span), now, &taken).await?,
+                    None => taken.iter().map(|(_, seq)| *seq).collect(),
+                };
+                wait_for(on, output, &seqs).await?;
             }
         }
         new.extend(are_new);
@@ -67,7 +82,7 @@ async fn record(on: &mut Connection, routes: &[Route], now: i64, batch: &Batch) 
     for quarantined in &batch.quarantined {
         insert_quarantined(on, now, quarantined).await?;
     }
-    Ok(Recorded { new })
+    Ok(Recorded { new, silenced })
 }
 
 /// Takes the identities of `alerts`; those that were not taken before.
@@ -81,17 +96,25 @@ async fn claim(on: &mut Connection, alerts: &[Alert], now: i64) -> sqlx::Result<
 }
 
 /// Stores `alerts`; their places by identity.
-async fn insert(on: &mut Connection, alerts: &[&Alert], now: i64) -> sqlx::Result<HashMap<Vec<u8>, i64>> {
+async fn insert(
+    on: &mut Connection,
+    alerts: &[(&Alert, Option<&Silence>)],
+    now: i64,
+) -> sqlx::Result<HashMap<Vec<u8>, i64>> {
     let mut query = QueryBuilder::<Driver>::new(
-        "INSERT INTO alerts (id, time, stored_at, rule, priority, cluster, document) ",
+        "INSERT INTO alerts (id, time, stored_at, rule, priority, cluster, username, namespace, target, silenced, document) ",
     );
-    query.push_values(alerts, |mut row, alert| {
+    query.push_values(alerts, |mut row, (alert, silence)| {
         row.push_bind(alert.id.as_bytes().as_slice())
             .push_bind(alert.time)
             .push_bind(now)
             .push_bind(text(&alert.rule))
             .push_bind(alert.priority as i16)
             .push_bind(text(&alert.cluster))
+            .push_bind(text(&alert.subject.user))
+            .push_bind(text(&alert.subject.namespace))
+            .push_bind(text(&alert.subject.target))
+            .push_bind(silence.map(|silence| silence.id.as_str()))
             .push_bind(&alert.document);
     });
     query.push(" RETURNING id, seq");
@@ -159,8 +182,8 @@ pub(in crate::store) async fn waiting(
     output: &str,
     limit: u32,
 ) -> sqlx::Result<Vec<Waiting>> {
-    let mut rows = sqlx::query_as::<Driver, (i64, Vec<u8>, String)>(
-        "SELECT alerts.seq, alerts.id, alerts.document FROM deliveries JOIN alerts ON alerts.seq = deliveries.seq \
+    let mut rows = sqlx::query_as::<Driver, (i64, Vec<u8>, String, Option<i64>, Option<i64>)>(
+        "SELECT alerts.seq, alerts.id, alerts.document, deliveries.more, deliveries.over_ms FROM deliveries JOIN alerts ON alerts.seq = deliveries.seq \
          WHERE deliveries.output = $1 AND deliveries.refused IS NULL ORDER BY deliveries.seq LIMIT $2",
     )
     .bind(output)
@@ -168,8 +191,11 @@ pub(in crate::store) async fn waiting(
     .fetch(pool);
     let (mut all, mut bytes) = (Vec::new(), 0);
     while bytes < MOST_WAITING
-        && let Some((seq, id, document)) = rows.try_next().await?
+        && let Some((seq, id, mut document, more, over)) = rows.try_next().await?
     {
+        if let (Some(more), Some(over)) = (more, over) {
+            document = group::summary(&document, more, over);
+        }
         bytes += document.len();
         all.push(Waiting { seq, id: Uuid::from_slice(&id).unwrap_or_default(), document });
     }
@@ -201,6 +227,7 @@ pub(in crate::store) async fn alerts(
         query = match value {
             Value::Integer(value) => query.bind(value),
             Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
         };
     }
     let mut rows = query.fetch(pool);
@@ -215,4 +242,152 @@ pub(in crate::store) async fn alerts(
 /// PostgreSQL keeps no NUL in text, and names come with events.
 fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
+fn millis(span: std::time::Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Of alerts with their places those that are the first of their group, which lasts `span` milliseconds; the others are
+/// counted.
+async fn first_of_groups(
+    on: &mut Connection,
+    output: &str,
+    span: i64,
+    now: i64,
+    alerts: &[(&Alert, i64)],
+) -> sqlx::Result<Vec<i64>> {
+    if alerts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<_> = alerts.iter().map(|(alert, _)| group::key(alert)).collect();
+    let mut query =
+        QueryBuilder::<Driver>::new("SELECT group_key, more, last_seq FROM alert_groups WHERE output = ");
+    query.push_bind(output).push(" AND group_key IN (");
+    let mut wanted = query.separated(", ");
+    for key in &keys {
+        wanted.push_bind(key.as_str());
+    }
+    query.push(")");
+    let open = query.build().fetch_all(&mut *on).await?;
+    let mut groups: HashMap<String, (i64, i64)> = open
+        .iter()
+        .map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?))))
+        .collect::<sqlx::Result<_>>()?;
+    let mut first = Vec::new();
+    for (key, (_, seq)) in keys.iter().zip(alerts) {
+        match groups.get_mut(key) {
+            Some((more, last)) => (*more, *last) = (*more + 1, *seq),
+            None => {
+                first.push(*seq);
+                groups.insert(key.clone(), (0, *seq));
+            }
+        }
+    }
+    let mut query = QueryBuilder::<Driver>::new(
+        "INSERT INTO alert_groups (output, group_key, span, until, more, last_seq) ",
+    );
+    query.push_values(&groups, |mut row, (key, (more, last))| {
+        row.push_bind(output)
+            .push_bind(key.as_str())
+            .push_bind(span)
+            .push_bind(now.saturating_add(span))
+            .push_bind(*more)
+            .push_bind(*last);
+    });
+    query.push(
+        " ON CONFLICT (output, group_key) DO UPDATE SET more = excluded.more, last_seq = excluded.last_seq",
+    );
+    query.build().execute(on).await?;
+    Ok(first)
+}
+
+/// Groups whose time is over: those with more than the first go on, after the last of them waits for the output in the name
+/// of all.
+async fn close_groups(on: &mut Connection, now: i64) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM alert_groups WHERE until <= $1 AND more = 0")
+        .bind(now)
+        .execute(&mut *on)
+        .await?;
+    sqlx::query(
+        "INSERT INTO deliveries (output, seq, more, over_ms) \
+         SELECT output, last_seq, more, $1 - until + span FROM alert_groups WHERE until <= $1 \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(now)
+    .execute(&mut *on)
+    .await?;
+    sqlx::query("UPDATE alert_groups SET until = $1 + span, more = 0 WHERE until <= $1")
+        .bind(now)
+        .execute(on)
+        .await
+        .map(drop)
+}
+
+const SILENCE: &str =
+    "id, rule, cluster, username, namespace, reason, author, created_at, expires_at, removed_at, removed_by";
+
+fn silence(row: &<Driver as sqlx::Database>::Row) -> sqlx::Result<Silence> {
+    Ok(Silence {
+        id: row.try_get(0)?,
+        rule: row.try_get(1)?,
+        cluster: row.try_get(2)?,
+        user: row.try_get(3)?,
+        namespace: row.try_get(4)?,
+        reason: row.try_get(5)?,
+        author: row.try_get(6)?,
+        created_at: row.try_get(7)?,
+        expires_at: row.try_get(8)?,
+        removed_at: row.try_get(9)?,
+        removed_by: row.try_get(10)?,
+    })
+}
+
+async fn silences_in_force(on: &mut Connection, now: i64) -> sqlx::Result<Vec<Silence>> {
+    let sql = format!(
+        "SELECT {SILENCE} FROM silences WHERE removed_at IS NULL AND expires_at > $1 ORDER BY created_at, id"
+    );
+    sqlx::query(AssertSqlSafe(sql)).bind(now).fetch_all(on).await?.iter().map(silence).collect()
+}
+
+/// All that there ever were, oldest first.
+pub(in crate::store) async fn silences(pool: &Pool<Driver>) -> sqlx::Result<Vec<Silence>> {
+    let sql = format!("SELECT {SILENCE} FROM silences ORDER BY created_at, id");
+    sqlx::query(AssertSqlSafe(sql)).fetch_all(pool).await?.iter().map(silence).collect()
+}
+
+/// Adds one.
+pub(in crate::store) async fn add_silence(pool: &Pool<Driver>, silence: &Silence) -> sqlx::Result<()> {
+    let name = |name: &Option<String>| name.as_deref().map(|name| text(name).into_owned());
+    sqlx::query(
+        "INSERT INTO silences (id, rule, cluster, username, namespace, reason, author, created_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(&silence.id)
+    .bind(name(&silence.rule))
+    .bind(name(&silence.cluster))
+    .bind(name(&silence.user))
+    .bind(name(&silence.namespace))
+    .bind(text(&silence.reason))
+    .bind(text(&silence.author))
+    .bind(silence.created_at)
+    .bind(silence.expires_at)
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Ends one; whether it was in force.
+pub(in crate::store) async fn remove_silence(
+    pool: &Pool<Driver>,
+    id: &str,
+    by: &str,
+    now: i64,
+) -> sqlx::Result<bool> {
+    let removed = sqlx::query(
+        "UPDATE silences SET removed_at = $1, removed_by = $2 \
+         WHERE id = $3 AND removed_at IS NULL AND expires_at > $1",
+    );
+    let removed = removed.bind(now).bind(text(by)).bind(id).execute(pool).await?;
+    Ok(removed.rows_affected() > 0)
 }

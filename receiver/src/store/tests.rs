@@ -16,6 +16,7 @@ fn alert(id: u128) -> Alert {
         priority: Priority::Warning,
         tags: Vec::new(),
         cluster: "prod".to_owned(),
+        subject: Subject::default(),
         document: format!("{{\"id\":{id}}}"),
     }
 }
@@ -152,4 +153,93 @@ async fn a_store_that_cannot_be_opened_says_what_to_do() {
     std::fs::write(&other, "something else entirely, and quite a lot of it".repeat(100)).unwrap();
     let message = Store::open(&Location::Sqlite(other), Vec::new()).await.unwrap_err().to_string();
     assert!(message.contains("must be its own"), "{message}");
+}
+
+#[tokio::test]
+async fn what_is_silenced_is_stored_and_not_sent_until_the_silence_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = location(&folder);
+    let store = Store::open(&location, vec!["stdout".into()]).await.unwrap();
+    let now = jiff::Timestamp::now().as_millisecond();
+    let silence = |user: &str, expires_at| {
+        let (rule, user) = (Some("rule 1".to_owned()), Some(user.to_owned()));
+        Silence {
+            rule,
+            user,
+            reason: "known".to_owned(),
+            author: "me".to_owned(),
+            expires_at,
+            ..Silence::default()
+        }
+        .named()
+    };
+    let (by_eve, over) = (silence("eve", now + 60_000), silence("bob", now - 1));
+    add_silence(&location, &by_eve).await.unwrap();
+    add_silence(&location, &over).await.unwrap();
+    let by = |id, user: &str| {
+        let subject = Subject { user: user.to_owned(), ..Subject::default() };
+        Alert { subject, ..alert(id) }
+    };
+    let record =
+        async |alerts: Vec<Alert>| store.record(Batch { alerts, quarantined: Vec::new() }).await.unwrap();
+    let recorded = record(vec![by(1, "eve"), by(3, "bob"), by(2, "eve")]).await;
+    assert_eq!(recorded, Recorded { new: vec![true; 3], silenced: 1 });
+    let waits = async || {
+        store.waiting("stdout", 9).await.unwrap().iter().map(|alert| alert.id.as_u128()).collect::<Vec<_>>()
+    };
+    assert_eq!(waits().await, [3, 2]);
+    assert_eq!(documents(&store, Filter::default()).await.len(), 3);
+    assert!(remove_silence(&location, &by_eve.id, "you", now + 1).await.unwrap());
+    assert!(!remove_silence(&location, &by_eve.id, "you", now + 2).await.unwrap());
+    record(vec![by(5, "eve")]).await;
+    assert_eq!(waits().await, [3, 2, 5]);
+    let all = silences(&location).await.unwrap();
+    assert_eq!(all.len(), 2, "what was removed or is over is told still");
+    let removed = all.iter().find(|silence| silence.id == by_eve.id).unwrap();
+    assert_eq!((removed.removed_at, removed.removed_by.as_deref()), (Some(now + 1), Some("you")));
+}
+
+#[tokio::test]
+async fn alerts_alike_are_the_first_and_then_how_many_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = Some(Duration::from_millis(300));
+    let chat = Route { group, ..Route::from("http/chat") };
+    let store = Store::open(&location(&folder), vec![chat, "stdout".into()]).await.unwrap();
+    let documented = |id: u128| Alert { document: format!("{{\"output\":\"{id}\"}}"), ..alert(id) };
+    let record = async |ids: std::ops::Range<u128>| {
+        let alerts = ids.map(documented).collect();
+        store.record(Batch { alerts, quarantined: Vec::new() }).await.unwrap();
+    };
+    // Two rules; the odd ones are alike, so are the even ones.
+    record(0..6).await;
+    record(6..8).await;
+    let sent = async || -> Vec<String> {
+        let waiting = store.waiting("http/chat", 99).await.unwrap();
+        store
+            .settled("http/chat", waiting.iter().map(|alert| alert.seq).collect(), Vec::new())
+            .await
+            .unwrap();
+        waiting.into_iter().map(|alert| alert.document).collect()
+    };
+    assert_eq!(sent().await, [r#"{"output":"0"}"#, r#"{"output":"1"}"#]);
+    let mut more = Vec::new();
+    while more.len() < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        store.close_groups().await.unwrap();
+        more.extend(sent().await);
+    }
+    assert!(more[0].contains("6 (3 more in") && more[1].contains("7 (3 more in"), "{more:?}");
+    assert_eq!(store.waiting("stdout", 99).await.unwrap().len(), 8, "of no concern to other outputs");
+    // Silence ends a group, and the next is a first again.
+    while sqlx::query_scalar::<_, i64>("SELECT count(*) FROM alert_groups")
+        .fetch_one(pool(&store))
+        .await
+        .unwrap()
+        > 0
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        store.close_groups().await.unwrap();
+    }
+    record(8..9).await;
+    assert_eq!(sent().await, [r#"{"output":"8"}"#]);
 }

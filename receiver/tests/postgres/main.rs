@@ -11,7 +11,9 @@ mod receivers;
 mod server;
 
 use audit_receiver::outputs::Only;
-use audit_receiver::store::{Alert, Batch, Filter, Location, Quarantined, Route, Store, StoreError};
+use audit_receiver::store::{
+    self, Alert, Batch, Filter, Location, Quarantined, Route, Silence, Store, StoreError,
+};
 use server::Server;
 use uuid::Uuid;
 
@@ -32,7 +34,7 @@ fn batch(ids: impl IntoIterator<Item = u128>) -> Batch {
 
 async fn open(url: &str) -> Store {
     let only = Only { rules: vec!["rule 1".to_owned()], ..Only::default() };
-    let routes = vec!["stdout".into(), Route { output: "http/x".into(), only }];
+    let routes = vec!["stdout".into(), Route { output: "http/x".into(), only, group: None }];
     Store::open(&url.parse::<Location>().unwrap(), routes).await.unwrap()
 }
 
@@ -83,6 +85,21 @@ async fn two_stores_on_one_database_are_one() {
     let last =
         documents(&two, Filter { since: Some(2), until: Some(4), last: Some(1), ..Filter::default() }).await;
     assert_eq!(last, [r#"{"id":3}"#]);
+    // Silences and groups.
+    let location = url.parse::<Location>().unwrap();
+    let now = jiff::Timestamp::now().as_millisecond();
+    let silence =
+        Silence { rule: Some("rule 0".to_owned()), expires_at: now + 60_000, ..Silence::default() }.named();
+    store::add_silence(&location, &silence).await.unwrap();
+    let chat = Route { group: Some(std::time::Duration::ZERO), ..Route::from("http/chat") };
+    let three = Store::open(&location, vec![chat]).await.unwrap();
+    assert_eq!(three.record(batch(2000..2010)).await.unwrap().silenced, 5);
+    assert_eq!(three.waiting("http/chat", 9).await.unwrap().len(), 1);
+    three.close_groups().await.unwrap();
+    assert_eq!(three.waiting("http/chat", 9).await.unwrap().len(), 2);
+    assert!(store::remove_silence(&location, &silence.id, "me", now).await.unwrap());
+    assert_eq!(store::silences(&location).await.unwrap().len(), 1);
+
     // What PostgreSQL can't keep must not come back for ever.
     let record = Quarantined {
         reason: "odd\0".to_owned(),
