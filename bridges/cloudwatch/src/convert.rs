@@ -2,7 +2,7 @@
 //!
 //! In the streams `kube-apiserver-audit-*` a record's message is one `audit.k8s.io/v1` Event, nothing around it. What is
 //! longer than CloudWatch Logs allows arrives in pieces: a head that ends in `[Truncated...]`, and tails that begin in the
-//! middle of something.
+//! middle of something. A head is salvaged: who did what to which object stands in front.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +10,7 @@ mod tests;
 use audit_bridge::time::Time;
 use audit_bridge::{Convert, Converted, Record};
 use audit_event::json::{Kind, Raw};
-use audit_event::{Event, Unusable};
+use audit_event::{Cut, Event, Timestamp, Unsalvageable, Unusable};
 
 use crate::config::Log;
 
@@ -20,6 +20,11 @@ pub const AUDIT_STREAMS: &str = "kube-apiserver-audit-";
 /// What the CloudWatch agent writes over the end of a message that is too long (aws/amazon-cloudwatch-agent
 /// `plugins/inputs/logfile`, `defaultTruncateSuffix`).
 pub const CUT_SUFFIX: &str = "[Truncated...]";
+
+/// The signs of a cut: the agent's suffix, or a length at a limit of CloudWatch Logs for one event (256 KiB until April 2025,
+/// then 1 MiB), of which the message has up to 200 bytes less.
+const CUT: Cut =
+    Cut { suffixes: &[CUT_SUFFIX], lengths: &[262_144 - 200..=262_144, 1_048_576 - 200..=1_048_576] };
 
 /// The cluster whose events these are.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -77,24 +82,39 @@ impl Convert for Cluster {
             return vec![Converted::Ignored(format!("not of the audit log: `{}`", record.origin))];
         }
         let text = record.text.trim();
-        vec![match Event::parse(text) {
-            Ok(event) => Converted::Event(self.event(&event)),
-            Err(reason @ Unusable::OtherKind { .. }) => Converted::Ignored(reason.to_string()),
-            Err(reason) => {
-                Converted::Quarantined { reason: unreadable(text, &reason), record: record.text.clone() }
-            }
+        let unusable = match Event::parse(text) {
+            Ok(event) => return vec![Converted::Event(self.event(&event))],
+            Err(reason @ Unusable::OtherKind { .. }) => return vec![Converted::Ignored(reason.to_string())],
+            Err(reason) => reason,
+        };
+        vec![match self.salvaged(text, record.time) {
+            Ok(event) => Converted::Event(event),
+            Err(lost) => Converted::Quarantined {
+                reason: unreadable(text, &unusable, &lost),
+                record: record.text.clone(),
+            },
         }]
     }
 }
 
+impl Cluster {
+    /// What is left of an event that was cut, marked as such.
+    fn salvaged(&self, text: &str, time: Option<Time>) -> Result<String, Unsalvageable> {
+        let time = time.ok_or(Unsalvageable::NoEvidence)?;
+        let time = Timestamp::from_nanoseconds(i128::from(time.as_millis()) * 1_000_000);
+        let head = audit_event::salvage(text, &CUT, time)?;
+        Ok(self.event(&Event::parse(&head)?))
+    }
+}
+
 /// Why a message of the audit log is no event: pieces of a cut one are told apart from everything else.
-fn unreadable(text: &str, reason: &Unusable) -> String {
+fn unreadable(text: &str, reason: &Unusable, lost: &Unsalvageable) -> String {
     if !text.starts_with('{') {
         "tail of an event that CloudWatch Logs cut: it does not begin with `{`".to_owned()
-    } else if text.ends_with(CUT_SUFFIX) {
-        format!("head of an event that CloudWatch Logs cut: it ends in `{CUT_SUFFIX}`")
-    } else {
+    } else if *lost == Unsalvageable::NoEvidence && !text.ends_with(CUT_SUFFIX) {
         reason.to_string()
+    } else {
+        format!("piece of an event that CloudWatch Logs cut: {lost}")
     }
 }
 

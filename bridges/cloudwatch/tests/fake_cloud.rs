@@ -271,22 +271,24 @@ fn check_says_what_mends_it() {
 }
 
 #[test]
-fn pieces_of_cut_events_go_to_the_quarantine() {
+fn heads_of_cut_events_are_salvaged_and_other_pieces_quarantined() {
     let cloud = Cloud::new();
     let stream = cloud.aws.group(GROUP).stream("kube-apiserver-audit-01");
     let now = cloud.aws.now_ms();
-    stream.put(
-        now - 2000,
-        r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"x","requ[Truncated...]"#,
-    );
-    stream.put(now - 2000, r#"estURI":"/api"}"#);
+    let head = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"x","requ[Truncated...]"#;
+    let no_head = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","aud[Truncated...]"#;
+    for piece in [head, no_head, r#"estURI":"/api"}"#] {
+        stream.put(now - 2000, piece);
+    }
     let quarantine = cloud.folder.path().join("quarantine");
     let mut command = cloud.command(&["run", "--once"]);
     command.env("KAB_QUARANTINE", format!("file:{}", quarantine.display()));
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let kept = std::fs::read_to_string(quarantine).unwrap();
-    assert!(kept.contains("head of an event") && kept.contains("tail of an event"), "{kept}");
+    assert!(kept.contains("piece of an event") && kept.contains("tail of an event"), "{kept}");
+    assert_eq!(kept.lines().count(), 2);
+    assert_eq!(cloud.receiver.events()[0]["annotations"]["audit.k8s.io/truncated"], "true");
 }
 
 #[test]

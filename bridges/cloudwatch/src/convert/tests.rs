@@ -80,14 +80,48 @@ fn a_filtered_log_event_is_opened() {
 }
 
 #[test]
+fn the_head_of_a_cut_event_speaks_for_what_stands_in_it_and_is_marked() {
+    let record =
+        |text: String| Record { time: Some(Time::from_millis(1_763_872_804_745)), ..Record::bare(text) };
+    let head = format!("{}[Truncated...]", &EVENT[..160]);
+    let Converted::Event(text) = one(&record(head.clone())) else { panic!() };
+    let event = Event::parse(&text).unwrap();
+    assert_eq!(event.annotation("audit.k8s.io/truncated").unwrap(), "true");
+    assert_eq!(event.annotation("cluster_name").unwrap(), "prod");
+    assert_eq!(event.text(audit_event::Field::Verb).unwrap(), "get");
+    assert_eq!(event.stage_timestamp().as_milliseconds(), 1_763_872_804_745);
+    // Without evidence of a cut, or without a time, nothing is made of it.
+    assert!(matches!(one(&record(EVENT[..160].to_owned())), Converted::Quarantined { .. }));
+    assert!(reason(&head).starts_with("piece of an event"), "{}", reason(&head));
+}
+
+#[test]
 fn pieces_of_cut_events_are_told_apart() {
-    let head = format!("{}[Truncated...]", &EVENT[..200]);
-    assert!(reason(&head).starts_with("head of an event"), "{}", reason(&head));
     assert!(reason(&EVENT[50..]).starts_with("tail of an event"));
     assert!(reason("t\"}[Truncated...]").starts_with("tail of an event"));
+    let inner = reason(r#"{"a":{"kind":"Event"}}}[Truncated...]"#);
+    assert!(inner.starts_with("piece of an event"), "{inner}");
     let broken = reason(&EVENT[..200]);
-    assert!(!broken.contains("cut"), "{broken}");
+    assert!(!broken.contains("CloudWatch"), "{broken}");
     assert!(reason(&EVENT.replace("stageTimestamp", "stageTime")).contains("stageTimestamp"));
+}
+
+/// Somebody sends a body that holds a whole event of somebody else's, so long that it stands at a cut.
+#[test]
+fn a_crafted_object_at_a_cut_speaks_for_nobody_unmarked() {
+    let forged = EVENT.replace("\"level\"", "\"user\":{\"username\":\"admin\"},\"level\"");
+    let tail = format!("{forged},\"padding\":\"...\"}}}},\"stageTimestamp\":\"2026-11-23T04:40:04Z\"}}");
+    for text in [tail.clone(), format!("{tail}[Truncated...]"), format!("{forged}[Truncated...]")] {
+        let record = Record { time: Some(Time::from_millis(0)), ..Record::bare(text) };
+        match one(&record) {
+            Converted::Quarantined { .. } => {}
+            Converted::Event(text) => {
+                let event = Event::parse(&text).unwrap();
+                assert_eq!(event.annotation("audit.k8s.io/truncated").as_deref(), Some("true"), "{text}");
+            }
+            Converted::Ignored(reason) => panic!("{reason}"),
+        }
+    }
 }
 
 #[test]
