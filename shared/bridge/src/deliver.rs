@@ -79,7 +79,7 @@ impl<T: Transport> Deliverer<T> {
                     bodies.extend([behind, events]);
                 }
                 Settled::Refused(reason) => {
-                    let origin = "refused by the receiver".to_owned();
+                    let origin = format!("{} refused by the receiver", self.unit);
                     let refused =
                         |event| Kept { reason: reason.clone(), source: origin.clone(), record: event };
                     kept.extend(events.into_iter().map(refused));

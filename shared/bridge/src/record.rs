@@ -73,7 +73,4 @@ pub trait Source: Send + 'static {
     /// The next records, or a position alone; `None` at the end of what was asked for. It is never dropped halfway but to
     /// end the unit.
     fn next(&mut self) -> impl Future<Output = Result<Option<Batch<Self::Position>>, Self::Failed>> + Send;
-
-    /// The batch's position is committed, for sources that acknowledge.
-    fn committed(&mut self, _position: &Self::Position) {}
 }

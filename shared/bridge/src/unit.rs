@@ -222,7 +222,7 @@ impl<P: Position, C: Convert, T: Transport> Running<P, C, T> {
                     left.push(part);
                     break;
                 }
-                self.packer.add(part, &origin);
+                self.packer.add(part, &self.name, &origin);
             }
             left.extend(parts);
             if left.is_empty() {

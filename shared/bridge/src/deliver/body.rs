@@ -41,8 +41,8 @@ impl Packer {
         self.events.len() + self.kept.len() >= MOST_EVENTS || self.bytes >= MOST_BYTES
     }
 
-    /// Adds what comes of the record at `origin`; what is ignored takes no room.
-    pub fn add(&mut self, converted: Converted, origin: &str) {
+    /// Adds what comes of the record of `unit` at `origin`; what is ignored takes no room.
+    pub fn add(&mut self, converted: Converted, unit: &str, origin: &str) {
         match converted {
             Converted::Event(text) => {
                 self.bytes += text.len() + 1;
@@ -50,7 +50,7 @@ impl Packer {
             }
             Converted::Quarantined { reason, record } => {
                 self.bytes += record.len();
-                self.kept.push(Kept { reason, source: origin.to_owned(), record });
+                self.kept.push(Kept { reason, source: format!("{unit} {origin}"), record });
             }
             Converted::Ignored(_) => {}
         }

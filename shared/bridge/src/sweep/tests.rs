@@ -350,6 +350,17 @@ fn a_clock_ahead_of_the_service_moves_no_mark_over_time_to_come() {
 }
 
 #[test]
+fn a_mark_moves_as_far_as_the_first_page_was_old_enough() {
+    let mut machine = machine_at("5s", at(-MINUTE));
+    let hour = Duration::from_secs(3600);
+    let first = read(&mut machine, at(0).plus(hour));
+    let _ = machine.page(&first, at(0), vec![found(at(-10), 1)], Some("more".to_owned()));
+    let second = read(&mut machine, at(0).plus(hour));
+    let emitted = machine.page::<u64>(&second, at(0).plus(hour), Vec::new(), None);
+    assert!(emitted.position.is_none_or(|marks| marks.newest() <= at(-5000)));
+}
+
+#[test]
 fn a_mark_made_under_a_wrong_clock_is_taken_back() {
     let mut machine = machine_at("5s", at(24 * 60 * MINUTE));
     assert_eq!(machine.next(at(0)), Step::Wait(at(5000)));
