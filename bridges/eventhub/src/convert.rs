@@ -144,6 +144,31 @@ fn record(record: Raw<'_>, enqueued: Option<Timestamp>) -> Outcome<'_> {
     }
 }
 
+/// What a record is about, whatever its category.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct About {
+    /// Its category, empty when it has none.
+    pub category: String,
+    /// The cluster, or other resource, that it is from.
+    pub cluster: Option<Cluster>,
+}
+
+/// What the records of a message are about, as far as they can be read.
+pub fn look(message: &str) -> Vec<About> {
+    let about = |record: Raw<'_>| About {
+        category: record.get("category").and_then(Raw::string).unwrap_or_default().into_owned(),
+        cluster: record.get("resourceId").and_then(Raw::string).and_then(|id| Cluster::of(&id)),
+    };
+    let mut seen = Vec::new();
+    for document in Documents::new(message).map_while(Result::ok) {
+        match document.get("records") {
+            Some(records) if records.kind() == Kind::Array => seen.extend(records.elements().map(about)),
+            _ => seen.push(about(document)),
+        }
+    }
+    seen
+}
+
 /// Whether the category is one of the two that carry audit events; `kube-audit-admin` is the one without get and list.
 pub fn is_audit(category: &str) -> bool {
     matches!(category, "kube-audit" | "kube-audit-admin")

@@ -84,6 +84,8 @@ struct State {
 
 /// An authorised connection.
 struct Live {
+    /// Which of this hub's connections it is.
+    number: u64,
     connection: Connection,
     management: Mutex<Management>,
     token: Arc<Mutex<Token>>,
@@ -133,40 +135,68 @@ impl Hub {
         Ok(self.kept(&live, answer).await?)
     }
 
-    /// A link to a partition.
+    /// What mends that, if somebody must.
+    pub fn hint(&self, problem: &Unavailable) -> Option<String> {
+        let Unavailable::Wire(Failure::Refused { condition, .. }) = problem else { return None };
+        let group = &self.settings.group;
+        Some(match condition {
+            Condition::Stolen => format!(
+                "another reader uses the consumer group `{group}`: if it is no replica of this bridge, give each tool a group \
+                 of its own"
+            ),
+            Condition::Unauthorized => format!(
+                "{} needs the right to listen, by the role `Azure Event Hubs Data Receiver` on the event hub or a policy with \
+                 `Listen`",
+                self.credentials.who()
+            ),
+            Condition::NotFound => {
+                format!("check the names of the event hub and of the consumer group `{group}`")
+            }
+            Condition::EntityDisabled => "the event hub is switched off".to_owned(),
+            Condition::QuotaExceeded => {
+                format!(
+                    "too many readers use the consumer group `{group}`, or the tier's connections are used up"
+                )
+            }
+            _ => return None,
+        })
+    }
+
+    /// A link to a partition, and the number of the connection that it is on.
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn attach(&self, partition: &str, start: &Start) -> Result<PartitionLink, Unavailable> {
+    pub async fn attach(&self, partition: &str, start: &Start) -> Result<(PartitionLink, u64), Unavailable> {
         let live = self.live().await?;
         let Settings { hub, group, epoch, reader, .. } = &self.settings;
         let address = Address { hub: hub.clone(), group: group.clone(), partition: partition.to_owned() };
         let name = format!("{reader}-{partition}-{:08x}", fastrand::u32(..));
         let link = PartitionLink::attach(&live.connection, &address, start, *epoch, &name).await;
-        Ok(self.kept(&live, link).await?)
+        Ok((self.kept(&live, link).await?, live.number))
+    }
+
+    /// A link ended so: if that tells of its connection or its token, the next one is on another connection.
+    pub async fn ended(&self, connection: u64, failure: &Unavailable) {
+        if matches!(failure, Unavailable::Wire(failure) if condemns(failure)) {
+            self.forget(connection).await;
+        }
+    }
+
+    async fn forget(&self, connection: u64) {
+        let mut state = self.state.lock().await;
+        if state.live.as_ref().is_some_and(|live| live.number == connection) {
+            state.live = None;
+        }
     }
 
     /// Forgets the connection if its failure was of the connection's own; its other users then find it closed.
     async fn kept<T>(&self, live: &Arc<Live>, outcome: Result<T, Failure>) -> Result<T, Failure> {
-        let lost = match &outcome {
-            Ok(_) => false,
-            // A token that is not taken any more is put anew with the next connection.
-            Err(Failure::Refused { condition, .. }) => {
-                matches!(condition, Condition::Unauthorized | Condition::ConnectionForced)
-            }
-            Err(Failure::Silent { .. } | Failure::Lost { .. }) => true,
-        };
-        if lost {
-            self.forget(live).await;
+        if let Err(failure) = &outcome
+            && condemns(failure)
+        {
+            self.forget(live.number).await;
         }
         outcome
-    }
-
-    async fn forget(&self, live: &Arc<Live>) {
-        let mut state = self.state.lock().await;
-        if state.live.as_ref().is_some_and(|current| Arc::ptr_eq(current, live)) {
-            state.live = None;
-        }
     }
 
     /// Closes the connection, so that the service need not wait for its end.
@@ -191,7 +221,7 @@ impl Hub {
         {
             return Err(failed.clone());
         }
-        let opened = self.open().await;
+        let opened = self.open(seen).await;
         self.attempts.fetch_add(1, Ordering::AcqRel);
         match opened {
             Ok(live) => {
@@ -207,7 +237,7 @@ impl Hub {
         }
     }
 
-    async fn open(&self) -> Result<Live, Unavailable> {
+    async fn open(&self, number: u64) -> Result<Live, Unavailable> {
         let Settings { endpoint, hub, reader, .. } = &self.settings;
         let audience = format!("amqps://{}/{hub}", endpoint.namespace);
         let token = token(&self.credentials, &audience).await?;
@@ -218,7 +248,7 @@ impl Hub {
         let token = Arc::new(Mutex::new(token));
         let renewing = tokio::spawn(renew(cbs, Arc::clone(&self.credentials), audience, Arc::clone(&token)));
         tracing::info!(endpoint = %endpoint, hub, "connected to the event hub");
-        Ok(Live { connection, management, token, renewing: renewing.abort_handle() })
+        Ok(Live { number, connection, management, token, renewing: renewing.abort_handle() })
     }
 }
 
@@ -245,6 +275,16 @@ async fn renew(mut cbs: Cbs, credentials: Arc<Credentials>, audience: String, cu
                 }
             }
         }
+    }
+}
+
+/// Whether a failure is one of the whole connection. A token that is not taken any more is put anew with the next one.
+fn condemns(failure: &Failure) -> bool {
+    match failure {
+        Failure::Refused { condition, .. } => {
+            matches!(condition, Condition::Unauthorized | Condition::ConnectionForced)
+        }
+        Failure::Silent { .. } | Failure::Lost { .. } => true,
     }
 }
 

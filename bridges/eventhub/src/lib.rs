@@ -2,6 +2,7 @@
 
 pub mod amqp;
 pub mod blob;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod convert;
@@ -12,6 +13,7 @@ pub mod source;
 
 use std::io::{self, Write};
 
+use audit_bridge::check::{Outcome, Report};
 use audit_bridge::deliver::HttpReceiver;
 use audit_bridge::{checkpoint, command};
 use audit_service::config as layers;
@@ -46,7 +48,15 @@ pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
             let receiver = receiver(&config)?;
             run::run(config, receiver, cli.once, shutdown).await
         }
-        Some(Command::Check(_)) => Err(Failure::usage("not yet")),
+        Some(Command::Check(args)) => {
+            let config = layers::load(defaults, file, flags)?;
+            let receiver = receiver(&config)?;
+            let mut report = Report::new(io::stdout().lock(), args.format);
+            match check::run(&config, &receiver, args.offline, &mut report).await? {
+                Outcome::Fail => Err(Failure::told()),
+                Outcome::Ok | Outcome::Warn => Ok(()),
+            }
+        }
         Some(Command::Convert(args)) => {
             let Unchecked(_) = layers::load(Unchecked(defaults), file, flags)?;
             let (mut out, mut notes) = (io::BufWriter::new(io::stdout().lock()), io::stderr().lock());

@@ -24,6 +24,8 @@ pub use credit::Credit;
 pub use metrics::{Gap, HubMetrics};
 pub use position::Position;
 
+/// After attaching: the service refuses some links only once they stand.
+const LOOK_FIRST: Duration = Duration::from_secs(1);
 /// How often a partition is asked how far behind its reader is.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// At most so many bytes of messages in a batch, a single larger one excepted.
@@ -47,6 +49,7 @@ pub struct Partition {
     backoff: Backoff,
     credit: Credit,
     ready: Ready,
+    is_ready: bool,
     metrics: Metrics,
     hub_metrics: HubMetrics,
 }
@@ -57,7 +60,9 @@ struct Link {
     /// The first message tells whether some are missing before it.
     fresh: bool,
     heard: Instant,
-    looked: Instant,
+    look_at: Instant,
+    /// Which of the hub's connections it is on.
+    connection: u64,
 }
 
 /// Where a partition that is read once ends.
@@ -109,6 +114,7 @@ impl Partition {
             backoff: Backoff::default(),
             credit: Credit::new(reading.budget, Arc::clone(&reading.sharing)),
             ready,
+            is_ready: false,
             metrics: reading.metrics.clone(),
             hub_metrics: reading.hub_metrics.clone(),
         }
@@ -128,11 +134,10 @@ impl Partition {
             if self.is_done() {
                 return Ok(None);
             }
-            let mut link = self.hub.attach(&self.id, &self.position.start()).await?;
+            let (mut link, connection) = self.hub.attach(&self.id, &self.position.start()).await?;
             link.allow(self.credit.messages()).await?;
             let now = Instant::now();
-            self.link = Some(Link { link, fresh: true, heard: now, looked: now });
-            self.ready.ready();
+            self.link = Some(Link { link, fresh: true, heard: now, look_at: now + LOOK_FIRST, connection });
             self.metrics.request(&self.unit, "attached");
             tracing::info!(unit = self.unit, position = %self.position, "reading");
         }
@@ -160,7 +165,7 @@ impl Partition {
     async fn read(&mut self) -> Result<Option<Batch<Position>>, Unavailable> {
         loop {
             let Some(link) = self.attached().await? else { return Ok(None) };
-            let look = link.looked + LOOK_EVERY;
+            let look = link.look_at;
             tokio::select! {
                 received = link.link.next() => {
                     let received = received?;
@@ -187,7 +192,7 @@ impl Partition {
             }
             messages += 1;
         }
-        self.backoff.reset();
+        self.works();
         let wanted = self.credit.messages();
         if let Some(link) = &mut self.link
             && link.link.credit() <= wanted / 2
@@ -239,10 +244,9 @@ impl Partition {
         let properties = self.hub.partition(&self.id).await?;
         let behind = self.hub_metrics.looked(&self.unit, &properties, self.position.sequence);
         if let Some(link) = &mut self.link {
-            link.looked = Instant::now();
+            link.look_at = Instant::now() + LOOK_EVERY;
             let stalled = behind > 0 && link.heard.elapsed() >= LOOK_EVERY && self.position.is_known();
             if stalled {
-                self.link = None;
                 return Err(Failure::Lost {
                     what: "reading the partition",
                     reason: format!("nothing comes although {behind} messages wait"),
@@ -250,13 +254,26 @@ impl Partition {
                 .into());
             }
         }
+        self.works();
         Ok(())
+    }
+
+    fn works(&mut self) {
+        self.backoff.reset();
+        if !std::mem::replace(&mut self.is_ready, true) {
+            self.ready.ready();
+        }
     }
 
     /// Waits out what passes; the error is what does not pass and nobody waits for.
     async fn failed(&mut self, problem: Unavailable) -> Result<(), GaveUp> {
-        self.link = None;
-        let text = format!("{problem}{}", self.hint(&problem));
+        if let Some(link) = self.link.take() {
+            self.hub.ended(link.connection, &problem).await;
+        }
+        let text = match self.hub.hint(&problem) {
+            Some(hint) => format!("{problem}; {hint}"),
+            None => problem.to_string(),
+        };
         SourceTroubled { unit: &self.unit, kind: problem.kind(), problem: &text }.emit(&self.metrics);
         let reaction = problem.reaction();
         if self.until.is_some() && matches!(reaction, Reaction::Mend) {
@@ -264,7 +281,10 @@ impl Partition {
         }
         match reaction {
             Reaction::Retry => {}
-            Reaction::Rest(_) | Reaction::Authorize | Reaction::Mend => self.ready.not_ready(&text),
+            Reaction::Rest(_) | Reaction::Authorize | Reaction::Mend => {
+                self.is_ready = false;
+                self.ready.not_ready(&text);
+            }
             Reaction::Reposition => {
                 if let Ok(properties) = self.hub.partition(&self.id).await {
                     self.reposition(&properties);
@@ -292,33 +312,6 @@ impl Partition {
             ),
         }
         self.position = Position::default();
-    }
-
-    fn hint(&self, problem: &Unavailable) -> String {
-        use crate::amqp::Condition;
-        let Unavailable::Wire(Failure::Refused { condition, .. }) = problem else { return String::new() };
-        let group = &self.hub.settings().group;
-        match condition {
-            Condition::Stolen => format!(
-                "; another reader uses the consumer group `{group}`: if it is no replica of this bridge, give each \
-                 tool a group of its own"
-            ),
-            Condition::Unauthorized => format!(
-                "; {} needs the right to listen, by the role `Azure Event Hubs Data Receiver` on the event hub or a \
-                 policy with `Listen`",
-                self.hub.credentials().who()
-            ),
-            Condition::NotFound => {
-                format!("; check the names of the event hub and of the consumer group `{group}`")
-            }
-            Condition::EntityDisabled => "; the event hub is switched off".to_owned(),
-            Condition::QuotaExceeded => {
-                format!(
-                    "; too many readers use the consumer group `{group}`, or the tier's connections are used up"
-                )
-            }
-            _ => String::new(),
-        }
     }
 }
 

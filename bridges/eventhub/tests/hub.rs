@@ -170,7 +170,7 @@ async fn a_reader_with_the_same_epoch_takes_over_and_the_old_one_is_told() {
     let held = fake.hub("audit", 1);
     fill(&held, 0, 0..5);
     let (one, other) = (hub(&fake), hub(&fake));
-    let mut old = one.attach("0", &Start::Earliest).await.unwrap();
+    let (mut old, _) = one.attach("0", &Start::Earliest).await.unwrap();
     old.allow(100).await.unwrap();
     let _new = other.attach("0", &Start::Earliest).await.unwrap();
     let failure = loop {

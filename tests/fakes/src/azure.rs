@@ -4,6 +4,7 @@
 //! by epoch, credit, idle connections) and does what the service does to clients on bad days: links stolen and detached,
 //! server-busy, connections closed, cut, or silent.
 
+pub mod blob;
 mod connection;
 pub mod entra;
 mod hub;
