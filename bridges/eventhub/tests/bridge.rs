@@ -1,6 +1,6 @@
 //! The whole bridge in process, between a fake namespace and a fake receiver.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails here fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here fails")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};

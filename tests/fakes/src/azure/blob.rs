@@ -22,13 +22,16 @@ pub const KEY: &str = "dGhlIGtleSBvZiB0aGUgZmFrZSBzdG9yYWdlIGFjY291bnQ=";
 #[derive(Debug)]
 pub struct Blobs {
     server: Server,
-    blobs: Arc<Mutex<HashMap<String, (String, Option<i64>)>>>,
+    blobs: Arc<Mutex<Checkpoints>>,
 }
+
+/// Offset and sequence number by path.
+type Checkpoints = HashMap<String, (String, Option<i64>)>;
 
 impl Blobs {
     /// Starts one on a free port of 127.0.0.1.
     pub fn start() -> Self {
-        let blobs = Arc::new(Mutex::new(HashMap::new()));
+        let blobs = Arc::new(Mutex::new(Checkpoints::new()));
         let served = Arc::clone(&blobs);
         let handler = move |request: Request<Bytes>| {
             let blobs = served.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +56,7 @@ impl Blobs {
     }
 }
 
-fn answer(request: &Request<Bytes>, blobs: &HashMap<String, (String, Option<i64>)>) -> Response<Bytes> {
+fn answer(request: &Request<Bytes>, blobs: &Checkpoints) -> Response<Bytes> {
     let status = |status: u16| Response::builder().status(status);
     let empty = |response: hyper::http::response::Builder| response.body(Bytes::new()).expect("a response");
     if request.method() != Method::HEAD || !is_signed(request) {
