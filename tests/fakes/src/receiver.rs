@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::{Request, Response};
@@ -24,7 +25,7 @@ struct State {
     script: VecDeque<Scripted>,
     always: Option<Scripted>,
     taken: Vec<Value>,
-    posts: usize,
+    posts: Vec<Instant>,
 }
 
 #[derive(Debug, Clone)]
@@ -85,7 +86,12 @@ impl Receiver {
 
     /// How many requests came, refused ones too.
     pub fn posts(&self) -> usize {
-        lock(&self.shared).posts
+        lock(&self.shared).posts.len()
+    }
+
+    /// When each request came, refused ones too.
+    pub fn post_times(&self) -> Vec<Instant> {
+        lock(&self.shared).posts.clone()
     }
 }
 
@@ -99,7 +105,7 @@ pub fn status(code: u16, retry_after: Option<u32>) -> Answer {
 }
 
 fn answer(state: &mut State, request: &Request<Bytes>) -> Answer {
-    state.posts += 1;
+    state.posts.push(Instant::now());
     let scripted = state.script.pop_front().or_else(|| state.always.clone());
     if scripted.as_ref().is_none_or(|scripted| scripted.keep) {
         let Ok(mut body) = serde_json::from_slice::<Value>(request.body()) else { return status(400, None) };

@@ -1,0 +1,137 @@
+//! The bridge under test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::program::{Ended, Program, run};
+
+/// The bridge's binary.
+const BRIDGE: &str = env!("CARGO_BIN_EXE_tested-cloudwatch-bridge");
+
+/// The log group that bridges read unless told otherwise.
+const GROUP: &str = "/aws/eks/demo/cluster";
+
+/// Where a bridge reads and where it posts to.
+#[derive(Debug, Clone)]
+pub(crate) struct Cloud {
+    pub(crate) endpoint: String,
+    pub(crate) receiver: String,
+}
+
+/// A bridge with a folder of its own, whose checkpoint outlives its deaths.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    folder: TempDir,
+    checkpoint: PathBuf,
+    cloud: Cloud,
+    sweeps: &'static str,
+    env: Vec<(String, String)>,
+    program: Option<Program>,
+}
+
+impl Bridge {
+    /// One that is not started yet. It sweeps early and often, so that a test needs not wait for its table of ages.
+    pub(crate) fn new(cloud: &Cloud) -> Self {
+        let env = [("AWS_ACCESS_KEY_ID", "AKIAFAKE"), ("AWS_SECRET_ACCESS_KEY", "fake")];
+        let folder = TempDir::new().expect("a temporary folder");
+        Self {
+            checkpoint: folder.path().join("checkpoint"),
+            folder,
+            cloud: cloud.clone(),
+            sweeps: "100ms,1s,5s",
+            env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+            program: None,
+        }
+    }
+
+    /// The same with other ages of its sweeps.
+    pub(crate) fn sweeps(self, sweeps: &'static str) -> Self {
+        Self { sweeps, ..self }
+    }
+
+    /// The same with these environment variables alone, instead of static credentials.
+    pub(crate) fn env(mut self, env: &[(&str, &str)]) -> Self {
+        self.env = env.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        self
+    }
+
+    /// Starts it, or starts it again.
+    #[track_caller]
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let mut program = Program::start(&mut self.command(&["--admin-listen", "127.0.0.1:0"]));
+        program.listening("admin");
+        self.program = Some(program);
+    }
+
+    /// Starts it.
+    #[track_caller]
+    pub(crate) fn started(mut self) -> Self {
+        self.restart();
+        self
+    }
+
+    /// Runs it up to now and gives how it ended.
+    #[track_caller]
+    pub(crate) fn once(&self) -> Ended {
+        run(&mut self.command(&["--once"]))
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut program) = self.program.take() {
+            program.kill();
+        }
+    }
+
+    pub(crate) fn program(&mut self) -> &mut Program {
+        self.program.as_mut().expect("a running bridge")
+    }
+
+    /// The same with its checkpoint elsewhere.
+    pub(crate) fn checkpoint_at(mut self, path: &Path) -> Self {
+        self.checkpoint = path.to_owned();
+        self
+    }
+
+    /// The files that its checkpoint is made of.
+    pub(crate) fn checkpoint_files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder").map_while(Result::ok) {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path)
+                } else if path.starts_with(&self.checkpoint) {
+                    files.push(path)
+                }
+            }
+        }
+        files
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(BRIDGE);
+        command
+            .arg("run")
+            .args(["--log-group", GROUP, "--region", "eu-central-1"])
+            .args(["--endpoint-url", &self.cloud.endpoint, "--receiver-url", &self.cloud.receiver])
+            .arg("--checkpoint")
+            .arg(format!("file:{}", self.checkpoint.display()))
+            .args(args)
+            .args(["--sweeps", self.sweeps, "--poll-interval", "100ms"])
+            // Nothing of the machine's own AWS set-up, and no look at its metadata service.
+            .env_clear()
+            .envs([("HOME", self.folder.path().as_os_str()), ("PATH", "/usr/bin:/bin".as_ref())])
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            // STS, which the flag for the endpoint is not about.
+            .env("AWS_ENDPOINT_URL", &self.cloud.endpoint)
+            // More than an account has, since most fakes here are without a quota.
+            .env("KAB_REQUESTS_PER_SECOND", "50")
+            .envs(self.env.iter().map(|(key, value)| (key, value)));
+        command
+    }
+}
