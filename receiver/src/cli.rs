@@ -30,6 +30,11 @@ enum Command {
     Replay(commands::replay::Replay),
     /// Print stored alerts as JSON lines
     Alerts(commands::alerts::Alerts),
+    /// List, show and evaluate once more the records that could not be evaluated
+    #[command(subcommand)]
+    Quarantine(commands::quarantine::Quarantine),
+    /// Remove the stored alerts about a user
+    Erase(commands::erase::Erase),
     /// Keep alerts from the outputs for a while
     #[command(subcommand)]
     Silences(commands::silences::Silences),
@@ -83,6 +88,8 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(serve)) => daemon(serve),
         Some(Command::Replay(replay)) => commands::finish(replay.run()),
         Some(Command::Alerts(alerts)) => commands::finish(alerts.run()),
+        Some(Command::Quarantine(quarantine)) => commands::finish(quarantine.run()),
+        Some(Command::Erase(erase)) => commands::finish(erase.run()),
         Some(Command::Silences(silences)) => commands::finish(silences.run()),
         Some(Command::TestAlert(test)) => commands::finish(test.run()),
         Some(Command::Rules(rules)) => commands::finish(rules.run()),

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use audit_service::exit;
 
 pub mod alerts;
+pub mod erase;
+pub mod quarantine;
 pub mod replay;
 pub mod rules;
 pub mod silences;

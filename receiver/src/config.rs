@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::intake::{AdmissionOptions, TokenFile};
 use crate::outputs::config::Outputs;
+use crate::retention;
 use crate::store;
 
 /// The configuration of `serve`. A key that is not here is a mistake.
@@ -38,6 +39,10 @@ pub struct Config {
     pub matching: Match,
     /// Whether events that were cut and entries that can't be read raise alerts of our own, whatever the rules.
     pub native: bool,
+    /// A cluster whose newest event is older raises an alert of our own; never when 0.
+    pub silent_after: Span,
+    /// How long what is stored is kept.
+    pub retention: retention::Options,
     /// Where alerts go from the store.
     pub outputs: Outputs,
     /// Logs.
@@ -108,6 +113,8 @@ impl Default for Config {
             rules: Vec::new(),
             matching: Match::default(),
             native: true,
+            silent_after: Span::secs(900),
+            retention: retention::Options::default(),
             outputs: Outputs::default(),
             log: logging::Options::default(),
         }

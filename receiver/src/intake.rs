@@ -16,6 +16,7 @@ pub use answer::{Answer, Refusal, Set};
 pub use body::Limits;
 
 use crate::evaluate::{Evaluator, Outcome};
+use crate::freshness::Freshness;
 use crate::metrics::{BodyRefused, Counters, Evaluated, NotStored, Occurrence as _, Quarantining};
 use crate::store::{Batch, Quarantined, Store};
 
@@ -45,6 +46,8 @@ pub struct Intake {
     pub workers: Arc<Semaphore>,
     /// Where it becomes durable.
     pub store: Store,
+    /// Which clusters are heard of.
+    pub fresh: Arc<Freshness>,
     /// What is counted.
     pub counters: Arc<Counters>,
     /// For clusters without an audit log.
@@ -98,11 +101,12 @@ impl Intake {
         let Admitted { cluster, bytes, held } = self.admit(named, request).await?;
         let outcome = self.evaluate(bytes, cluster).await?;
         Evaluated { outcome: &outcome }.emit(&self.counters);
-        let Outcome { received, evaluated, ignored, quarantined, alerts, .. } = outcome;
+        let Outcome { received, evaluated, ignored, quarantined, alerts, newest } = outcome;
         let set_aside = quarantined.iter().map(Set::from).collect();
         let rules: Vec<_> = alerts.iter().map(|alert| alert.rule.clone()).collect();
         let quarantined = quarantined.into_iter().map(|(_, record)| record).collect();
-        let new = self.record(Batch { alerts, quarantined }).await?;
+        let new = self.record(Batch { alerts, quarantined, ..Batch::default() }).await?;
+        self.fresh.note(&newest);
         drop(held);
         self.counters.alerts(rules.iter().zip(&new));
         let alerts = new.iter().filter(|new| **new).count();
@@ -119,7 +123,7 @@ impl Intake {
         let alerts: Vec<_> =
             quarantined.iter().filter_map(|record| self.evaluator.set_aside(record)).collect();
         let rules: Vec<_> = alerts.iter().map(|alert| alert.rule.clone()).collect();
-        let new = self.record(Batch { alerts, quarantined }).await?;
+        let new = self.record(Batch { alerts, quarantined, ..Batch::default() }).await?;
         drop(held);
         self.counters.alerts(rules.iter().zip(&new));
         Ok(records::Answer { quarantined: count })

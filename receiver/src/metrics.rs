@@ -73,6 +73,8 @@ pub struct Counters {
     rules: Gauge,
     rules_stale: Gauge,
     oldest: Family<Output, Gauge<f64, AtomicU64>>,
+    removed: Counter,
+    disk_free: Gauge,
 }
 
 impl Counters {
@@ -153,6 +155,13 @@ impl Counters {
                     "Alerts that an output refused, by output",
                     Family::default()
                 ),
+                removed: register!("removed", "Rows that retention removed", Counter::default()),
+                disk_free: register!(
+                    "store_disk_free",
+                    "What the disk of the store has left; 0 until looked at, and for PostgreSQL",
+                    Bytes,
+                    Gauge::default()
+                ),
                 waiting: register!("output_waiting", "Alerts that wait, by output", Family::default()),
                 set_aside: register!(
                     "output_set_aside",
@@ -188,6 +197,16 @@ impl Counters {
                 self.repeated.inc();
             }
         }
+    }
+
+    /// Retention removed rows.
+    pub fn removed(&self, rows: u64) {
+        self.removed.inc_by(rows);
+    }
+
+    /// The store's disk has so many bytes left.
+    pub fn disk_free(&self, bytes: u64) {
+        self.disk_free.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// How outputs stand; one that isn't among them has nothing.

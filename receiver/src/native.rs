@@ -22,6 +22,12 @@ pub const UNREADABLE: &str = "Unreadable audit event";
 /// More admission reviews came than could be evaluated.
 pub const REVIEWS_LOST: &str = "Admission reviews lost";
 
+/// A cluster has sent nothing for some time.
+pub const SILENT: &str = "Cluster silent";
+
+/// The disk of the store fills up.
+pub const DISK_LOW: &str = "Disk low";
+
 /// Somebody wants to know whether alerts arrive.
 pub const TEST: &str = "Test of outputs";
 
@@ -99,6 +105,43 @@ pub fn reviews_lost(cluster: &str, count: u64, hostname: &str, now: Timestamp) -
         priority: Priority::Critical,
         cluster,
         fields: &[("count", "reviews.lost", count.into()), ("cluster", "ka.cluster.name", cluster.into())],
+        audit_id: None,
+        stage: None,
+    };
+    saying.alert(hostname)
+}
+
+/// The alert that nothing is newer than `newest` (nanoseconds since 1970) from a cluster: one for each silence.
+pub fn silent(cluster: &str, newest: i64, hostname: &str, now: Timestamp) -> Alert {
+    let about = [cluster.as_bytes(), &[0], &newest.to_be_bytes(), SILENT.as_bytes()].concat();
+    let last = Timestamp::from_nanosecond(newest.into()).unwrap_or_default();
+    let saying = Saying {
+        id: Uuid::new_v5(&identity::NATIVE, &about),
+        time: i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX),
+        rule: SILENT,
+        priority: Priority::Warning,
+        cluster,
+        fields: &[
+            ("newest", "cluster.newest", last.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into()),
+            ("cluster", "ka.cluster.name", cluster.into()),
+        ],
+        audit_id: None,
+        stage: None,
+    };
+    saying.alert(hostname)
+}
+
+/// The alert that the store's disk has only `free` bytes left: one an hour.
+pub fn disk_low(free: u64, hostname: &str, now: Timestamp) -> Alert {
+    let hour = now.as_second().div_euclid(3600);
+    let about = [hostname.as_bytes(), &[0], &hour.to_be_bytes(), DISK_LOW.as_bytes()].concat();
+    let saying = Saying {
+        id: Uuid::new_v5(&identity::NATIVE, &about),
+        time: i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX),
+        rule: DISK_LOW,
+        priority: Priority::Critical,
+        cluster: "",
+        fields: &[("free", "disk.free", free.into()), ("host", "host", hostname.into())],
         audit_id: None,
         stage: None,
     };

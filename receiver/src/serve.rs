@@ -13,9 +13,11 @@ use tokio::sync::Semaphore;
 
 use crate::config::{Auth, Config};
 use crate::evaluate::Evaluator;
+use crate::freshness::{self, Freshness};
 use crate::intake::{self, Access, Admission, Intake, Limits, Worker};
 use crate::metrics::Counters;
 use crate::outputs;
+use crate::retention;
 use crate::rules::reload::Reload;
 use crate::store::{Location, Store, StoreError};
 
@@ -38,12 +40,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let counters = Arc::new(Counters::new(&metrics));
     let (reload, rules) =
         Reload::open(config.rules.clone(), config.matching.into(), config.kept_rules(), &counters)?;
-    let store = Store::open(&config.store.parse::<Location>()?, outputs::routes(&config.outputs)).await?;
+    let location: Location = config.store.parse()?;
+    let store = Store::open(&location, outputs::routes(&config.outputs)).await?;
     let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
     let evaluator = Arc::new(Evaluator::new(rules, hostname()).with_native(config.native));
     tokio::spawn(reload.follow(evaluator.clone(), counters.clone()));
     let workers = Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from)));
+    let fresh = Arc::new(Freshness::default());
     let worker = Worker {
+        fresh: fresh.clone(),
         evaluator: evaluator.clone(),
         workers: workers.clone(),
         store: store.clone(),
@@ -54,6 +59,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let (admission, mut reviewers) =
         admission.map_or_else(Default::default, |(door, workers)| (Some(door), workers));
     let intake = Arc::new(Intake {
+        fresh: fresh.clone(),
         access: access(&config)?,
         limits: Limits::new(config.body.limit.len(), config.body.budget.len(), config.body.timeout.0),
         evaluator,
@@ -72,6 +78,17 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     tokio::spawn(follow(store.clone(), health.condition("store")));
     tokio::spawn(store.clone().watch_health(HEARTBEAT));
     tokio::spawn(watch_backlogs(store.clone(), counters.clone()));
+    tokio::spawn(retention::run(
+        config.retention.clone(),
+        location,
+        store.clone(),
+        hostname(),
+        counters.clone(),
+    ));
+    if config.silent_after.0 > Duration::ZERO {
+        let (store, counters) = (store.clone(), counters.clone());
+        tokio::spawn(freshness::watch(fresh, config.silent_after.0, store, hostname(), counters));
+    }
     if config.outputs.http.values().any(|http| http.group.is_some()) {
         tokio::spawn(close_groups(store.clone()));
     }

@@ -4,6 +4,7 @@
 //! next transaction gathers, so the price of `fsync` is shared by everybody who waits. [`Store::record`] answers after
 //! the commit, never before.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use database::Database;
 pub use location::{Location, NoLocation};
 pub use query::Filter;
+pub use retention::Keep;
 pub use silence::Silence;
 
 use crate::outputs::Only;
@@ -23,6 +25,7 @@ mod database;
 mod location;
 mod postgres;
 mod query;
+mod retention;
 mod silence;
 mod sqlite;
 #[cfg(test)]
@@ -95,6 +98,17 @@ pub struct Quarantined {
     pub record: Vec<u8>,
 }
 
+/// A record in the quarantine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Kept {
+    /// Its place in the store's order.
+    pub seq: i64,
+    /// Milliseconds since 1970.
+    pub stored_at: i64,
+    /// What is kept.
+    pub quarantined: Quarantined,
+}
+
 /// What comes of one request: durable together or not at all.
 #[derive(Clone, Default, Debug)]
 pub struct Batch {
@@ -102,12 +116,14 @@ pub struct Batch {
     pub alerts: Vec<Alert>,
     /// Stored unless the same record is there.
     pub quarantined: Vec<Quarantined>,
+    /// Places of quarantined records that need not be kept any longer.
+    pub released: Vec<i64>,
 }
 
 impl Batch {
     /// Whether there is nothing to store.
     pub fn is_empty(&self) -> bool {
-        self.alerts.is_empty() && self.quarantined.is_empty()
+        self.alerts.is_empty() && self.quarantined.is_empty() && self.released.is_empty()
     }
 }
 
@@ -118,6 +134,8 @@ pub struct Recorded {
     pub new: Vec<bool>,
     /// How many of the new ones are silenced.
     pub silenced: usize,
+    /// How many rows were removed.
+    pub removed: u64,
 }
 
 /// Why the store did not take something.
@@ -210,6 +228,8 @@ enum Write {
     },
     Heartbeat,
     CloseGroups,
+    Retain(Keep),
+    Seen(BTreeMap<String, i64>),
     /// The last one.
     Close,
 }
@@ -312,6 +332,38 @@ impl Store {
         self.write(Write::Settled { output: output.to_owned(), written, refused }).await.map(drop)
     }
 
+    /// Removes some of what is not to be kept, oldest first; how many, 0 when nothing is left to remove.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub async fn retain(&self, keep: Keep) -> Result<u64, StoreError> {
+        self.write(Write::Retain(keep)).await.map(|recorded| recorded.removed)
+    }
+
+    /// Bytes within a file of SQLite that are free to be written to.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn room(&self) -> Result<u64, StoreError> {
+        self.reader.room().await
+    }
+
+    /// The newest event of each of these clusters, nanoseconds since 1970; older than known changes nothing.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub async fn seen(&self, newest: BTreeMap<String, i64>) -> Result<(), StoreError> {
+        self.write(Write::Seen(newest)).await.map(drop)
+    }
+
+    /// Clusters with the time of their newest event, nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn clusters(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        self.reader.clusters().await
+    }
+
     /// Lets the groups of alerts alike whose time is over wait for their outputs, each as one.
     ///
     /// # Errors
@@ -401,6 +453,37 @@ pub async fn read_alerts(
     each: impl FnMut(String) -> bool,
 ) -> Result<(), StoreError> {
     Database::read_only(location).alerts(filter, each).await
+}
+
+/// Up to `limit` quarantined records after the place `after`, of one cluster if given, oldest first.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn quarantined(
+    location: &Location,
+    after: i64,
+    cluster: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Kept>, StoreError> {
+    Database::read_only(location).quarantined(after, cluster, limit).await
+}
+
+/// How many quarantined records there are of each cluster, source and reason.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn quarantine_counts(
+    location: &Location,
+) -> Result<Vec<(String, String, String, i64)>, StoreError> {
+    Database::read_only(location).quarantine_counts().await
+}
+
+/// Removes the alerts about a user; how many.
+///
+/// # Errors
+/// When the store can't be written.
+pub async fn erase(location: &Location, user: &str) -> Result<u64, StoreError> {
+    Database::attach(location).erase(user).await
 }
 
 /// Adds a silence to a store that another process may be writing. It counts for alerts that are stored from now on.

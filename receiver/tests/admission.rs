@@ -49,6 +49,7 @@ impl Receiver {
         let rules = Rules::of(audit_rules::load(&rules, &Options::default()), Matching::First).unwrap();
         let metrics = Metrics::new("audit-receiver", "0");
         let worker = Worker {
+            fresh: Default::default(),
             evaluator: Arc::new(Evaluator::new(rules, "host".to_owned()).with_native(true)),
             workers: Arc::new(Semaphore::new(2)),
             store: store.clone(),
@@ -64,6 +65,7 @@ impl Receiver {
         let (admission, reviewers) = Admission::new(&options, &worker).unwrap();
         let workers = worker.workers.clone();
         let router = intake::router(Arc::new(Intake {
+            fresh: Default::default(),
             access: Access::known(Vec::new()).unwrap(),
             limits: Limits::new(1 << 20, 4 << 20, Duration::from_secs(30)),
             evaluator: worker.evaluator,

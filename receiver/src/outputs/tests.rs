@@ -29,7 +29,7 @@ impl Output for Flaky {
 fn batch(ids: std::ops::Range<u128>) -> Batch {
     let alerts =
         ids.map(|id| Alert { id: Uuid::from_u128(id), document: format!("{id:03}"), ..Alert::default() });
-    Batch { alerts: alerts.collect(), quarantined: Vec::new() }
+    Batch { alerts: alerts.collect(), ..Batch::default() }
 }
 
 #[tokio::test]

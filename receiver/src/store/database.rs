@@ -6,7 +6,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use super::postgres::{self, Postgres};
 use super::query::Filter;
 use super::sqlite::{self, Sqlite};
-use super::{Backlog, Location, OpenFailed, Recorded, Route, Silence, StoreError, Waiting, Write};
+use super::{Backlog, Kept, Location, OpenFailed, Recorded, Route, Silence, StoreError, Waiting, Write};
 
 /// A database, for reading.
 #[derive(Clone, Debug)]
@@ -97,6 +97,35 @@ impl Database {
         each: impl FnMut(String) -> bool,
     ) -> Result<(), StoreError> {
         ask!(self, alerts(filter, each))
+    }
+
+    pub(super) async fn clusters(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        ask!(self, clusters())
+    }
+
+    pub(super) async fn quarantined(
+        &self,
+        after: i64,
+        cluster: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Kept>, StoreError> {
+        ask!(self, quarantined(after, cluster, limit))
+    }
+
+    pub(super) async fn quarantine_counts(&self) -> Result<Vec<(String, String, String, i64)>, StoreError> {
+        ask!(self, quarantine_counts())
+    }
+
+    pub(super) async fn erase(&self, user: &str) -> Result<u64, StoreError> {
+        ask!(self, erase(user))
+    }
+
+    /// Bytes in a file that are free to be written to. A server looks after its own.
+    pub(super) async fn room(&self) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.room().await.map_err(|cause| self.unreadable(&cause)),
+            Self::Postgres(_) => Ok(u64::MAX),
+        }
     }
 
     pub(super) async fn add_silence(&self, silence: &Silence) -> Result<(), StoreError> {

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("alerts", include_str!("../../migrations/postgres/0001_alerts.sql")),
     ("leases", include_str!("../../migrations/0002_leases.sql")),
     ("silences", include_str!("../../migrations/0003_silences.sql")),
+    ("retention", include_str!("../../migrations/0004_retention.sql")),
 ];
 
 /// The lock that writers hold. Any number that nobody else uses.

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("alerts", include_str!("../../migrations/sqlite/0001_alerts.sql")),
     ("leases", include_str!("../../migrations/0002_leases.sql")),
     ("silences", include_str!("../../migrations/0003_silences.sql")),
+    ("retention", include_str!("../../migrations/0004_retention.sql")),
 ];
 
 /// How long a statement waits for another process that holds the file.
@@ -56,6 +57,13 @@ impl Sqlite {
     /// An existing file that somebody else may be writing, to write as well.
     pub(super) fn attach(path: &Path) -> Self {
         Self::with(path, options(path))
+    }
+
+    /// Bytes in the file that hold nothing.
+    pub(super) async fn room(&self) -> sqlx::Result<u64> {
+        let pages: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&self.pool).await?;
+        let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&self.pool).await?;
+        Ok(u64::try_from(pages.saturating_mul(size)).unwrap_or_default())
     }
 
     fn with(path: &Path, options: SqliteConnectOptions) -> Self {
@@ -185,7 +193,7 @@ mod tests {
             source: String::new(),
             record: vec![b'x'; 1 << 20],
         };
-        let write = Write::Record(Batch { alerts: Vec::new(), quarantined: vec![record] });
+        let write = Write::Record(Batch { quarantined: vec![record], ..Batch::default() });
         let failed = writer.commit(std::iter::once(&write)).await.unwrap_err();
         assert!(failed.to_string().contains("full"), "{failed}");
         writer.commit(std::iter::once(&write)).await.unwrap();

@@ -2,14 +2,17 @@
 //! the hundred: a statement costs more than its rows.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Pool, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::super::query::{Filter, Value};
-use super::super::{Alert, Backlog, Batch, Quarantined, Recorded, Route, Silence, Waiting, Write};
+use super::super::retention::{Cut, Old, cut};
+use super::super::{
+    Alert, Backlog, Batch, Keep, Kept, Quarantined, Recorded, Route, Silence, Waiting, Write,
+};
 use super::{Connection, Driver};
 use crate::identity;
 use crate::outputs::group;
@@ -42,6 +45,11 @@ pub(in crate::store) async fn apply(
             .await?;
         }
         Write::CloseGroups => close_groups(on, now).await?,
+        Write::Retain(keep) => {
+            let removed = retain(on, keep).await?;
+            return Ok(Recorded { removed, ..Recorded::default() });
+        }
+        Write::Seen(newest) => seen(on, newest).await?,
         Write::Close => {}
     }
     Ok(Recorded::default())
@@ -82,7 +90,10 @@ async fn record(on: &mut Connection, routes: &[Route], now: i64, batch: &Batch) 
     for quarantined in &batch.quarantined {
         insert_quarantined(on, now, quarantined).await?;
     }
-    Ok(Recorded { new, silenced })
+    for seq in &batch.released {
+        release(on, *seq).await?;
+    }
+    Ok(Recorded { new, silenced, removed: 0 })
 }
 
 /// Takes the identities of `alerts`; those that were not taken before.
@@ -102,7 +113,7 @@ async fn insert(
     now: i64,
 ) -> sqlx::Result<HashMap<Vec<u8>, i64>> {
     let mut query = QueryBuilder::<Driver>::new(
-        "INSERT INTO alerts (id, time, stored_at, rule, priority, cluster, username, namespace, target, silenced, document) ",
+        "INSERT INTO alerts (id, time, stored_at, rule, priority, cluster, username, namespace, target, silenced, size, document) ",
     );
     query.push_values(alerts, |mut row, (alert, silence)| {
         row.push_bind(alert.id.as_bytes().as_slice())
@@ -115,10 +126,12 @@ async fn insert(
             .push_bind(text(&alert.subject.namespace))
             .push_bind(text(&alert.subject.target))
             .push_bind(silence.map(|silence| silence.id.as_str()))
+            .push_bind(size(alert.document.len()))
             .push_bind(&alert.document);
     });
     query.push(" RETURNING id, seq");
-    let rows = query.build().fetch_all(on).await?;
+    let rows = query.build().fetch_all(&mut *on).await?;
+    use_more(on, "alerts", alerts.iter().map(|(alert, _)| size(alert.document.len())).sum()).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
@@ -161,9 +174,9 @@ async fn delivered(on: &mut Connection, output: &str, alerts: &[i64]) -> sqlx::R
 
 async fn insert_quarantined(on: &mut Connection, now: i64, record: &Quarantined) -> sqlx::Result<()> {
     let id = identity::quarantined(&record.cluster, &record.record);
-    sqlx::query(
-        "INSERT INTO quarantine (id, stored_at, cluster, source, reason, record) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+    let inserted = sqlx::query(
+        "INSERT INTO quarantine (id, stored_at, cluster, source, reason, record, size) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
     )
     .bind(id.as_bytes().as_slice())
     .bind(now)
@@ -171,9 +184,13 @@ async fn insert_quarantined(on: &mut Connection, now: i64, record: &Quarantined)
     .bind(text(&record.source))
     .bind(text(&record.reason))
     .bind(&record.record)
-    .execute(on)
-    .await
-    .map(drop)
+    .bind(size(record.record.len()))
+    .execute(&mut *on)
+    .await?;
+    if inserted.rows_affected() > 0 {
+        use_more(on, "quarantine", size(record.record.len())).await?;
+    }
+    Ok(())
 }
 
 /// Up to `limit` alerts that wait for `output`, oldest first.
@@ -390,4 +407,124 @@ pub(in crate::store) async fn remove_silence(
     );
     let removed = removed.bind(now).bind(text(by)).bind(id).execute(pool).await?;
     Ok(removed.rows_affected() > 0)
+}
+
+/// What a row takes beside its document or record, with its share of the indexes.
+const ROW: i64 = 400;
+
+/// What a row with so many bytes takes, about.
+fn size(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX).saturating_add(ROW)
+}
+
+async fn use_more(on: &mut Connection, what: &str, bytes: i64) -> sqlx::Result<()> {
+    let used = sqlx::query("UPDATE usage SET bytes = bytes + $1 WHERE what = $2");
+    used.bind(bytes).bind(what).execute(on).await.map(drop)
+}
+
+/// Rows looked at in one step of retention.
+const STEP: i64 = 1000;
+
+/// One step of removing the oldest; how many rows went.
+async fn retain(on: &mut Connection, keep: &Keep) -> sqlx::Result<u64> {
+    let alerts = oldest(on, "SELECT seq, stored_at, size FROM alerts ORDER BY seq LIMIT $1").await?;
+    let records = oldest(on, "SELECT seq, stored_at, size FROM quarantine ORDER BY seq LIMIT $1").await?;
+    let used: i64 =
+        sqlx::query_scalar("SELECT CAST(sum(bytes) AS BIGINT) FROM usage").fetch_one(&mut *on).await?;
+    let (of_alerts, of_quarantine) = cut(keep, used, &alerts, &records);
+    if of_alerts.rows > 0 {
+        remove(on, "DELETE FROM deliveries WHERE seq <= $1", of_alerts.upto).await?;
+        remove(on, "DELETE FROM alerts WHERE seq <= $1", of_alerts.upto).await?;
+        use_more(on, "alerts", -of_alerts.bytes).await?;
+    }
+    if of_quarantine.rows > 0 {
+        remove(on, "DELETE FROM quarantine WHERE seq <= $1", of_quarantine.upto).await?;
+        use_more(on, "quarantine", -of_quarantine.bytes).await?;
+    }
+    let Cut { rows, .. } = of_alerts;
+    Ok(u64::try_from(rows + of_quarantine.rows).unwrap_or_default())
+}
+
+async fn oldest(on: &mut Connection, sql: &'static str) -> sqlx::Result<Vec<Old>> {
+    let rows = sqlx::query_as::<Driver, (i64, i64, i64)>(sql).bind(STEP).fetch_all(on).await?;
+    Ok(rows.into_iter().map(|(seq, stored_at, size)| Old { seq, stored_at, size }).collect())
+}
+
+async fn remove(on: &mut Connection, sql: &'static str, upto: i64) -> sqlx::Result<()> {
+    sqlx::query(sql).bind(upto).execute(on).await.map(drop)
+}
+
+async fn release(on: &mut Connection, seq: i64) -> sqlx::Result<()> {
+    let gone = sqlx::query_scalar::<Driver, i64>("DELETE FROM quarantine WHERE seq = $1 RETURNING size");
+    if let Some(bytes) = gone.bind(seq).fetch_optional(&mut *on).await? {
+        use_more(on, "quarantine", -bytes).await?;
+    }
+    Ok(())
+}
+
+/// Removes the alerts about a user; how many.
+pub(in crate::store) async fn erase(pool: &Pool<Driver>, user: &str) -> sqlx::Result<u64> {
+    let mut transaction = pool.begin().await?;
+    let waits = "DELETE FROM deliveries WHERE seq IN (SELECT seq FROM alerts WHERE username = $1)";
+    sqlx::query(waits).bind(text(user)).execute(&mut *transaction).await?;
+    let gone = sqlx::query_scalar::<Driver, i64>("DELETE FROM alerts WHERE username = $1 RETURNING size");
+    let gone = gone.bind(text(user)).fetch_all(&mut *transaction).await?;
+    use_more(&mut transaction, "alerts", -gone.iter().sum::<i64>()).await?;
+    transaction.commit().await?;
+    Ok(gone.len() as u64)
+}
+
+async fn seen(on: &mut Connection, newest: &BTreeMap<String, i64>) -> sqlx::Result<()> {
+    for (cluster, newest) in newest {
+        sqlx::query(
+            "INSERT INTO clusters (cluster, newest) VALUES ($1, $2) ON CONFLICT (cluster) \
+             DO UPDATE SET newest = excluded.newest WHERE clusters.newest < excluded.newest",
+        )
+        .bind(text(cluster))
+        .bind(newest)
+        .execute(&mut *on)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Clusters with the time of their newest event.
+pub(in crate::store) async fn clusters(pool: &Pool<Driver>) -> sqlx::Result<Vec<(String, i64)>> {
+    sqlx::query_as::<Driver, _>("SELECT cluster, newest FROM clusters ORDER BY cluster").fetch_all(pool).await
+}
+
+/// Up to `limit` quarantined records after a place.
+pub(in crate::store) async fn quarantined(
+    pool: &Pool<Driver>,
+    after: i64,
+    cluster: Option<&str>,
+    limit: u32,
+) -> sqlx::Result<Vec<Kept>> {
+    type Row = (i64, i64, String, String, String, Vec<u8>);
+    let rows = sqlx::query_as::<Driver, Row>(
+        "SELECT seq, stored_at, cluster, source, reason, record FROM quarantine \
+         WHERE seq > $1 AND ($2 = 0 OR cluster = $3) ORDER BY seq LIMIT $4",
+    );
+    let rows = rows
+        .bind(after)
+        .bind(i64::from(cluster.is_some()))
+        .bind(text(cluster.unwrap_or_default()))
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?;
+    let kept = |(seq, stored_at, cluster, source, reason, record)| Kept {
+        seq,
+        stored_at,
+        quarantined: Quarantined { reason, cluster, source, record },
+    };
+    Ok(rows.into_iter().map(kept).collect())
+}
+
+/// How many quarantined records there are, by cluster, source and reason.
+pub(in crate::store) async fn quarantine_counts(
+    pool: &Pool<Driver>,
+) -> sqlx::Result<Vec<(String, String, String, i64)>> {
+    let sql = "SELECT cluster, source, reason, count(*) FROM quarantine \
+               GROUP BY cluster, source, reason ORDER BY cluster, source, reason";
+    sqlx::query_as::<Driver, _>(sql).fetch_all(pool).await
 }

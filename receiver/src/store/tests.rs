@@ -22,7 +22,7 @@ fn alert(id: u128) -> Alert {
 }
 
 fn batch(ids: impl IntoIterator<Item = u128>) -> Batch {
-    Batch { alerts: ids.into_iter().map(alert).collect(), quarantined: Vec::new() }
+    Batch { alerts: ids.into_iter().map(alert).collect(), ..Batch::default() }
 }
 
 fn pool(store: &Store) -> &sqlx::SqlitePool {
@@ -96,7 +96,7 @@ async fn the_same_record_is_quarantined_once_per_cluster() {
         record: b"{\"kind\":\"Event\"}\0".to_vec(),
     };
     for cluster in ["a", "b", "a"] {
-        store.record(Batch { alerts: Vec::new(), quarantined: vec![record(cluster)] }).await.unwrap();
+        store.record(Batch { quarantined: vec![record(cluster)], ..Batch::default() }).await.unwrap();
     }
     let count: i64 =
         sqlx::query_scalar("SELECT count(*) FROM quarantine").fetch_one(pool(&store)).await.unwrap();
@@ -180,10 +180,9 @@ async fn what_is_silenced_is_stored_and_not_sent_until_the_silence_ends() {
         let subject = Subject { user: user.to_owned(), ..Subject::default() };
         Alert { subject, ..alert(id) }
     };
-    let record =
-        async |alerts: Vec<Alert>| store.record(Batch { alerts, quarantined: Vec::new() }).await.unwrap();
+    let record = async |alerts: Vec<Alert>| store.record(Batch { alerts, ..Batch::default() }).await.unwrap();
     let recorded = record(vec![by(1, "eve"), by(3, "bob"), by(2, "eve")]).await;
-    assert_eq!(recorded, Recorded { new: vec![true; 3], silenced: 1 });
+    assert_eq!(recorded, Recorded { new: vec![true; 3], silenced: 1, removed: 0 });
     let waits = async || {
         store.waiting("stdout", 9).await.unwrap().iter().map(|alert| alert.id.as_u128()).collect::<Vec<_>>()
     };
@@ -208,7 +207,7 @@ async fn alerts_alike_are_the_first_and_then_how_many_more() {
     let documented = |id: u128| Alert { document: format!("{{\"output\":\"{id}\"}}"), ..alert(id) };
     let record = async |ids: std::ops::Range<u128>| {
         let alerts = ids.map(documented).collect();
-        store.record(Batch { alerts, quarantined: Vec::new() }).await.unwrap();
+        store.record(Batch { alerts, ..Batch::default() }).await.unwrap();
     };
     // Two rules; the odd ones are alike, so are the even ones.
     record(0..6).await;
@@ -242,4 +241,80 @@ async fn alerts_alike_are_the_first_and_then_how_many_more() {
     }
     record(8..9).await;
     assert_eq!(sent().await, [r#"{"output":"8"}"#]);
+}
+
+#[tokio::test]
+async fn what_retention_removes_is_known_still_and_no_output_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&location(&folder), vec!["stdout".into()]).await.unwrap();
+    let record = |byte| Quarantined {
+        reason: String::new(),
+        cluster: String::new(),
+        source: String::new(),
+        record: vec![byte; 1000],
+    };
+    store
+        .record(Batch { quarantined: vec![record(1), record(1), record(2)], ..batch(0..2500) })
+        .await
+        .unwrap();
+    let used = async || -> i64 {
+        let counted: i64 = sqlx::query_scalar(
+            "SELECT sum(size) FROM (SELECT size FROM alerts UNION ALL SELECT size FROM quarantine)",
+        )
+        .fetch_one(pool(&store))
+        .await
+        .unwrap();
+        let told: i64 =
+            sqlx::query_scalar("SELECT sum(bytes) FROM usage").fetch_one(pool(&store)).await.unwrap();
+        assert_eq!(counted, told);
+        told
+    };
+    let before = used().await;
+    let keep = Keep { bytes: Some(before / 2), ..Keep::default() };
+    let mut removed = 0;
+    loop {
+        match store.retain(keep).await.unwrap() {
+            0 => break,
+            some => removed += some,
+        }
+    }
+    let left = used().await;
+    assert!(left <= before / 2 && left > before / 2 - 2000, "{left} of {before}");
+    let alerts = documents(&store, Filter::default()).await;
+    assert!(removed > 1000 && alerts.last().unwrap() == r#"{"id":2499}"#);
+    assert_eq!(store.waiting("stdout", 9999).await.unwrap().len(), alerts.len());
+    assert!(store.record(batch(0..2500)).await.unwrap().new.iter().all(|new| !new));
+    assert_eq!(store.retain(Keep { alerts_since: i64::MAX, ..keep }).await.unwrap(), 1000);
+    store.seen(BTreeMap::from([("a".to_owned(), 2)])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_user_is_erased_and_a_record_is_let_go_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = location(&folder);
+    let store = Store::open(&location, vec!["stdout".into()]).await.unwrap();
+    let subject = Subject { user: "eve".to_owned(), ..Subject::default() };
+    let alerts = vec![Alert { subject, ..alert(1) }, alert(2)];
+    let record = Quarantined {
+        reason: "odd".to_owned(),
+        cluster: "prod".to_owned(),
+        source: "intake".to_owned(),
+        record: vec![7],
+    };
+    store.record(Batch { alerts, quarantined: vec![record.clone()], ..Batch::default() }).await.unwrap();
+    assert_eq!((erase(&location, "eve").await, erase(&location, "eve").await), (Ok(1), Ok(0)));
+    assert_eq!(documents(&store, Filter::default()).await, [r#"{"id":2}"#]);
+    assert_eq!(store.waiting("stdout", 9).await.unwrap().len(), 1);
+    let counted = ("prod".to_owned(), "intake".to_owned(), "odd".to_owned(), 1);
+    assert_eq!(quarantine_counts(&location).await.unwrap(), [counted]);
+    assert_eq!(quarantined(&location, 0, Some("dev"), 9).await.unwrap(), []);
+    let kept = quarantined(&location, 0, Some("prod"), 9).await.unwrap();
+    assert_eq!(kept[0].quarantined, record);
+    store.record(Batch { released: vec![kept[0].seq], ..Batch::default() }).await.unwrap();
+    assert_eq!(quarantined(&location, 0, None, 9).await.unwrap(), []);
+    let used: i64 = sqlx::query_scalar("SELECT bytes FROM usage WHERE what = 'quarantine'")
+        .fetch_one(pool(&store))
+        .await
+        .unwrap();
+    assert_eq!(used, 0);
 }

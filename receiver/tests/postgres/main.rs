@@ -12,7 +12,7 @@ mod server;
 
 use audit_receiver::outputs::Only;
 use audit_receiver::store::{
-    self, Alert, Batch, Filter, Location, Quarantined, Route, Silence, Store, StoreError,
+    self, Alert, Batch, Filter, Keep, Location, Quarantined, Route, Silence, Store, StoreError,
 };
 use server::Server;
 use uuid::Uuid;
@@ -108,7 +108,24 @@ async fn two_stores_on_one_database_are_one() {
         record: vec![0, 255],
     };
     let alerts = vec![Alert { cluster: "a\0b".to_owned(), ..alert(9) }];
-    two.record(Batch { alerts, quarantined: vec![record] }).await.unwrap();
+    two.record(Batch { alerts, quarantined: vec![record], ..Batch::default() }).await.unwrap();
+
+    // Retention, erasing, quarantine, clusters.
+    let kept = store::quarantined(&location, 0, Some("\0"), 9).await.unwrap();
+    assert_eq!((kept.len(), kept[0].quarantined.record.as_slice()), (1, &[0, 255][..]));
+    assert_eq!(store::quarantine_counts(&location).await.unwrap()[0].3, 1);
+    two.record(Batch { released: vec![kept[0].seq], ..Batch::default() }).await.unwrap();
+    assert_eq!(store::quarantined(&location, 0, None, 9).await.unwrap(), []);
+    two.seen([("a".to_owned(), 5)].into()).await.unwrap();
+    two.seen([("a".to_owned(), 4)].into()).await.unwrap();
+    assert_eq!(two.clusters().await.unwrap(), [("a".to_owned(), 5)]);
+    let left = documents(&two, Filter::default()).await.len();
+    let keep = Keep { bytes: Some(10_000), ..Keep::default() };
+    let removed = two.retain(keep).await.unwrap() as usize;
+    let rest = documents(&two, Filter::default()).await.len();
+    assert!(removed > 0 && rest == left - removed && rest * 400 <= 10_000, "{left} {removed} {rest}");
+    assert_eq!(store::erase(&location, "").await.unwrap() as usize, rest);
+    assert_eq!(two.record(batch([1, 2])).await.unwrap().new, [false, false]);
     two.close().await;
 }
 

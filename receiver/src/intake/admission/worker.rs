@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Review, Waiting};
 use crate::evaluate::{Evaluator, Outcome};
+use crate::freshness::Freshness;
 use crate::metrics::{Counters, Evaluated, NotStored};
 use crate::store::{Batch, Quarantined, Store};
 
@@ -31,6 +32,8 @@ pub struct Worker {
     pub workers: Arc<Semaphore>,
     /// Where it becomes durable.
     pub store: Store,
+    /// Which clusters are heard of.
+    pub fresh: Arc<Freshness>,
     /// What is counted.
     pub counters: Arc<Counters>,
 }
@@ -67,7 +70,7 @@ impl Worker {
                 if count > 0 {
                     told = Some(Instant::now());
                     let alerts = self.evaluator.reviews_lost(&cluster, count).into_iter().collect();
-                    self.keep(Batch { alerts, quarantined: Vec::new() }).await;
+                    self.keep(Batch { alerts, ..Batch::default() }).await;
                 }
             }
             if !more {
@@ -92,7 +95,8 @@ impl Worker {
         let (outcome, waiting) = work.await.ok()?;
         Evaluated { outcome: &outcome }.emit(&self.counters);
         let quarantined = outcome.quarantined.into_iter().map(|(_, record)| record).collect();
-        self.keep(Batch { alerts: outcome.alerts, quarantined }).await;
+        self.keep(Batch { alerts: outcome.alerts, quarantined, ..Batch::default() }).await;
+        self.fresh.note(&outcome.newest);
         drop(waiting);
         Some(())
     }
