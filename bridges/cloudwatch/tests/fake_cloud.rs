@@ -329,3 +329,31 @@ fn a_checkpoint_can_be_set_and_is_not_lost_silently() {
     assert!(text(&output.stderr).contains("checkpoint set"), "{}", text(&output.stderr));
     assert!(cloud.receiver.is_empty());
 }
+
+#[test]
+fn aws_is_asked_through_the_proxy_that_the_environment_names() {
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cloudwatch-bridge"));
+    command
+        .args([
+            "check",
+            "--cluster",
+            "prod",
+            "--region",
+            "eu-central-1",
+            "--receiver-url",
+            "http://127.0.0.1:1",
+        ])
+        .env_clear()
+        .env("AWS_ACCESS_KEY_ID", "AKIAFAKE")
+        .env("AWS_SECRET_ACCESS_KEY", "fake")
+        .env("HTTPS_PROXY", format!("http://{}", proxy.local_addr().unwrap()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(proxy.accept().unwrap().0).read_line(&mut line).unwrap();
+    drop(proxy);
+    assert!(line.starts_with("CONNECT sts.eu-central-1.amazonaws.com:443 "), "{line}");
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}

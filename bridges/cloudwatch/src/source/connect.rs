@@ -8,13 +8,37 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudwatchlogs::config::{SharedCredentialsProvider, SharedHttpClient};
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector};
 
-/// One pool of connections for all clients; proxies as the environment says.
+/// One pool of connections for all clients.
 static HTTP: LazyLock<SharedHttpClient> = LazyLock::new(|| {
-    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder();
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_proxy_config(proxy());
+        connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+    })
 });
+
+/// The proxy that the environment names for TLS. What is asked in plain text are the node's own credential services, which
+/// no proxy can reach.
+fn proxy() -> Option<ProxyConfig> {
+    let given = |names: &[&str]| {
+        names.iter().find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()))
+    };
+    let url = given(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])?;
+    match ProxyConfig::https(url) {
+        Ok(proxy) => Some(proxy.no_proxy(given(&["NO_PROXY", "no_proxy"]).unwrap_or_default())),
+        Err(error) => {
+            tracing::error!(%error, "the proxy for AWS cannot be used; going without");
+            None
+        }
+    }
+}
 
 /// Fresh settings, with nothing cached, for reading `log`: IRSA, EKS Pod Identity, or whatever else the SDK's default chain
 /// finds, and then the role that the configuration names.

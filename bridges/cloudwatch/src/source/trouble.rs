@@ -48,7 +48,6 @@ impl Trouble {
                 | "SignatureDoesNotMatch"
                 | "IncompleteSignature"
                 | "MissingAuthenticationTokenException"
-                | "AccessDeniedException"
         )
     }
 
