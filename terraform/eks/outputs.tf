@@ -1,5 +1,5 @@
 output "role_arn" {
-  description = "For the annotation eks.amazonaws.com/role-arn of the service account (irsa), or role_arn of the source (role)."
+  description = "For the annotation eks.amazonaws.com/role-arn of the service account (irsa), or `role` of the source (identity = role)."
   value       = aws_iam_role.audit_reader.arn
 }
 

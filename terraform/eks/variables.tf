@@ -56,7 +56,7 @@ variable "service_account" {
 }
 
 variable "bridge_role_arn" {
-  description = "For identity = role: ARN of the bridge's own role, which takes this one (role_arn of the source in its configuration)."
+  description = "For identity = role: ARN of the bridge's own role, which takes this one (`role` of the source in its configuration)."
   type        = string
   default     = null
 

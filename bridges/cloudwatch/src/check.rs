@@ -1,5 +1,6 @@
 //! `check`: what stands between this configuration and a running bridge.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ pub async fn run<W: Write>(
 ) -> std::io::Result<Outcome> {
     let logs = config.logs();
     report.add(&Finding::ok("configuration", format!("{} log(s) to read", logs.len())))?;
+    for quota in quotas(config, &logs) {
+        report.add(&quota)?;
+    }
     if offline {
         return Ok(report.worst());
     }
@@ -41,6 +45,49 @@ pub async fn run<W: Write>(
     let units = logs.iter().map(|log| log.unit.as_str());
     report.add(&check::checkpoints(&config.checkpoint, units, config.from).await)?;
     Ok(report.worst())
+}
+
+/// What an account gives in a region to all readers of its logs together; not raisable (CloudWatch Logs quotas).
+const ACCOUNT_QUOTA: f64 = 5.0;
+
+/// For each account and region, as far as the configuration tells them apart, what idle logs take of its quota.
+fn quotas(config: &Config, logs: &[Log]) -> Vec<Finding> {
+    let mut readers: BTreeMap<String, usize> = BTreeMap::new();
+    for log in logs {
+        let place = match (&log.account, &log.role) {
+            (Some(account), _) => format!("{account} {}", log.region),
+            (None, Some((role, _))) => format!("{} {}", role.split(':').nth(4).unwrap_or(role), log.region),
+            (None, None) => log.region.clone(),
+        };
+        *readers.entry(place).or_default() += 1;
+    }
+    let each = config.sweeps.requests_per_second(config.poll_interval.0);
+    let finding = |(place, count): (String, usize)| {
+        let (name, needed) = (format!("quota of {place}"), each * count as f64);
+        let budget = config.requests_per_second;
+        let found = format!(
+            "{count} idle log(s) take {needed:.2} of {budget} requests/s that this bridge may make; \
+             the account has {ACCOUNT_QUOTA} for all readers"
+        );
+        if budget > ACCOUNT_QUOTA {
+            Finding::warn(
+                name,
+                found,
+                "lower `requests_per_second`: other readers would be throttled with this one",
+            )
+        } else if needed > budget {
+            Finding::fail(
+                name,
+                found,
+                "raise `poll_interval`, or `requests_per_second` if nobody else reads there",
+            )
+        } else if needed > budget / 2.0 {
+            Finding::warn(name, found, "little is left for a backlog: raise `poll_interval`")
+        } else {
+            Finding::ok(name, found)
+        }
+    };
+    readers.into_iter().map(finding).collect()
 }
 
 async fn check_log<W: Write>(
@@ -135,5 +182,36 @@ fn fail(name: String, failed: &ReadFailed) -> Finding {
     match text.split_once("; ") {
         Some((found, hint)) => Finding::fail(name, found, hint),
         None => Finding::fail(name, text, "try again; if it stays so, check the network and the endpoint"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use audit_bridge::check::Outcome;
+
+    use super::*;
+    use crate::config::Source;
+
+    #[test]
+    fn quotas_are_told_by_account_and_region() {
+        let source = |region: &str, account: &str| Source {
+            cluster: Some(format!("{account}-{region}")),
+            region: Some(region.to_owned()),
+            account: Some(account.to_owned()),
+            ..Source::default()
+        };
+        let mut config = Config { sources: vec![source("r1", "1"), source("r2", "1")], ..Config::default() };
+        let outcomes = |config: &Config| -> Vec<Outcome> {
+            quotas(config, &config.logs()).iter().map(|finding| finding.outcome).collect()
+        };
+        assert_eq!(outcomes(&config), [Outcome::Ok, Outcome::Ok]);
+        config
+            .sources
+            .extend((0..5).map(|number| Source { cluster: Some(format!("c{number}")), ..source("r1", "1") }));
+        assert_eq!(outcomes(&config), [Outcome::Warn, Outcome::Ok]);
+        config.requests_per_second = 1.0;
+        assert_eq!(outcomes(&config), [Outcome::Fail, Outcome::Ok]);
+        config.requests_per_second = 10.0;
+        assert_eq!(outcomes(&config), [Outcome::Warn, Outcome::Warn]);
     }
 }

@@ -35,6 +35,19 @@ impl Ages {
         self.0.iter().copied()
     }
 
+    /// The ages, each with how long its sweep waits for a slice to grow, in a log that is looked at every `poll`: the
+    /// older a sweep, the less it matters when it comes by.
+    pub fn with_waits(&self, poll: Duration) -> impl Iterator<Item = (Duration, Duration)> + '_ {
+        let wait = move |place, age: Duration| if place == 0 { poll } else { poll.max(age / 4) };
+        let at_least = Duration::from_millis(1);
+        self.iter().enumerate().map(move |(place, age)| (age, wait(place, age).max(at_least)))
+    }
+
+    /// Requests a second for a log in which nothing happens.
+    pub fn requests_per_second(&self, poll: Duration) -> f64 {
+        self.with_waits(poll).map(|(_, wait)| 1.0 / wait.as_secs_f64()).sum()
+    }
+
     /// The age up to which lateness is covered.
     pub fn oldest(&self) -> Duration {
         self.0.last().copied().unwrap_or_default()
@@ -86,5 +99,20 @@ impl Serialize for Ages {
 impl<'de> Deserialize<'de> for Ages {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_log_is_asked_little() {
+        let poll = Duration::from_secs(5);
+        let rate = Ages::default().requests_per_second(poll);
+        // every 5 s, 15 s, 150 s and 900 s
+        assert!((rate - (1.0 / 5.0 + 1.0 / 15.0 + 1.0 / 150.0 + 1.0 / 900.0)).abs() < 1e-9, "{rate}");
+        let fast = Ages::new(vec![Duration::ZERO]).unwrap().requests_per_second(Duration::ZERO);
+        assert!((fast - 1000.0).abs() < 1e-9, "{fast}");
     }
 }

@@ -144,9 +144,7 @@ impl Machine {
     /// Goes on where `start.marks` says.
     pub fn new(start: Start) -> Self {
         let ages = if start.until.is_some() { start.ages.with_present() } else { start.ages };
-        let sweeps = ages.iter().enumerate().map(|(place, age)| {
-            let wait = if place == 0 { start.poll } else { start.poll.max(age / 4) };
-            let step = wait.max(Duration::from_millis(1));
+        let sweeps = ages.with_waits(start.poll).map(|(age, step)| {
             let covered = start.marks.covered(age);
             Sweep { covered, step, length: step.max(FIRST_LENGTH), slice: None }
         });
