@@ -30,6 +30,8 @@ enum Command {
     Replay(commands::replay::Replay),
     /// Print stored alerts as JSON lines
     Alerts(commands::alerts::Alerts),
+    /// Print who was inside what: commands in pods, tunnels, debug containers, proxied requests
+    Activity(commands::activity::Activity),
     /// List, show and evaluate once more the records that could not be evaluated
     #[command(subcommand)]
     Quarantine(commands::quarantine::Quarantine),
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(serve)) => daemon(serve),
         Some(Command::Replay(replay)) => commands::finish(replay.run()),
         Some(Command::Alerts(alerts)) => commands::finish(alerts.run()),
+        Some(Command::Activity(activity)) => commands::finish(activity.run()),
         Some(Command::Quarantine(quarantine)) => commands::finish(quarantine.run()),
         Some(Command::Erase(erase)) => commands::finish(erase.run()),
         Some(Command::Silences(silences)) => commands::finish(silences.run()),

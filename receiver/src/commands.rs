@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use audit_service::exit;
 
+pub mod activity;
 pub mod alerts;
 pub mod erase;
 pub mod quarantine;

@@ -8,6 +8,7 @@ use audit_event::json::Malformed;
 use audit_event::{Event, EventId, Item, Unusable, split_at_most};
 use audit_rules::Context;
 
+use crate::activity::{self, Activity};
 use crate::native;
 use crate::rules::Rules;
 use crate::store::{Alert, Quarantined};
@@ -42,6 +43,8 @@ pub struct Outcome {
     pub quarantined: Vec<(usize, Quarantined)>,
     /// In the order of the events, and of the rules for each.
     pub alerts: Vec<Alert>,
+    /// Requests that went into something.
+    pub activity: Vec<Activity>,
     /// The time of the newest event of each cluster, nanoseconds since 1970.
     pub newest: BTreeMap<String, i64>,
 }
@@ -140,6 +143,7 @@ impl Outcome {
         self.ignored += other.ignored;
         self.quarantined.extend(other.quarantined.into_iter().map(|(_, record)| (index, record)));
         self.alerts.extend(other.alerts);
+        self.activity.extend(other.activity);
         for (cluster, time) in other.newest {
             let newest = self.newest.entry(cluster).or_insert(time);
             *newest = time.max(*newest);
@@ -147,6 +151,7 @@ impl Outcome {
     }
 
     fn note(&mut self, event: &Located<'_>) {
+        self.activity.extend(activity::of(event));
         let time = nanoseconds(event.event);
         match self.newest.get_mut(event.cluster.as_ref()) {
             Some(newest) => *newest = time.max(*newest),

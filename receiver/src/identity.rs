@@ -7,6 +7,9 @@ use uuid::Uuid;
 /// The namespace of alert identities. Published and fixed: another value would raise every alert again.
 pub const ALERTS: Uuid = Uuid::from_u128(0x5f0d_6a3c_8f1e_4c52_9b7a_2d40_c1e6_73b8);
 
+/// The namespace of the identities of requests into something.
+pub const ACTIVITY: Uuid = Uuid::from_u128(0x91b3_5e02_c7d8_4f16_a04c_6e2d_83f9_17b5);
+
 /// The namespace of the identities of quarantined records.
 pub const QUARANTINE: Uuid = Uuid::from_u128(0xb06e_1c47_52d9_4f0b_8a35_e7f1_9dc2_0641);
 

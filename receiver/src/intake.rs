@@ -101,11 +101,11 @@ impl Intake {
         let Admitted { cluster, bytes, held } = self.admit(named, request).await?;
         let outcome = self.evaluate(bytes, cluster).await?;
         Evaluated { outcome: &outcome }.emit(&self.counters);
-        let Outcome { received, evaluated, ignored, quarantined, alerts, newest } = outcome;
+        let Outcome { received, evaluated, ignored, quarantined, alerts, activity, newest } = outcome;
         let set_aside = quarantined.iter().map(Set::from).collect();
         let rules: Vec<_> = alerts.iter().map(|alert| alert.rule.clone()).collect();
         let quarantined = quarantined.into_iter().map(|(_, record)| record).collect();
-        let new = self.record(Batch { alerts, quarantined, ..Batch::default() }).await?;
+        let new = self.record(Batch { alerts, quarantined, activity, ..Batch::default() }).await?;
         self.fresh.note(&newest);
         drop(held);
         self.counters.alerts(rules.iter().zip(&new));

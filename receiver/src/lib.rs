@@ -4,6 +4,7 @@
     reason = "the statements of the store are compiled for each database: generic over both they would be unreadable"
 )]
 
+pub mod activity;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod intake;
 pub mod metrics;
 pub mod native;
 pub mod outputs;
+pub mod redact;
 pub mod retention;
 pub mod rules;
 pub mod serve;

@@ -19,6 +19,7 @@ pub use query::Filter;
 pub use retention::Keep;
 pub use silence::Silence;
 
+use crate::activity::Activity;
 use crate::outputs::Only;
 
 mod database;
@@ -109,6 +110,34 @@ pub struct Kept {
     pub quarantined: Quarantined,
 }
 
+/// Which activity somebody wants. What is not given fits everything.
+#[derive(Clone, Default, Debug)]
+pub struct ActivityFilter {
+    /// Begun at or after this, nanoseconds since 1970.
+    pub since: i64,
+    /// By this user.
+    pub user: Option<String>,
+    /// In this cluster.
+    pub cluster: Option<String>,
+    /// In this namespace.
+    pub namespace: Option<String>,
+}
+
+/// An entry of the activity.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// Nanoseconds since 1970.
+    pub started: i64,
+    /// Nanoseconds since 1970, when it is known to have ended.
+    pub ended: Option<i64>,
+    /// The answer's status.
+    pub code: Option<i64>,
+    /// Name of the cluster, empty when not known.
+    pub cluster: String,
+    /// An [`crate::activity::Entry`] in JSON.
+    pub document: String,
+}
+
 /// What comes of one request: durable together or not at all.
 #[derive(Clone, Default, Debug)]
 pub struct Batch {
@@ -116,6 +145,8 @@ pub struct Batch {
     pub alerts: Vec<Alert>,
     /// Stored unless the same record is there.
     pub quarantined: Vec<Quarantined>,
+    /// Joined with what is known of the same requests.
+    pub activity: Vec<Activity>,
     /// Places of quarantined records that need not be kept any longer.
     pub released: Vec<i64>,
 }
@@ -123,7 +154,10 @@ pub struct Batch {
 impl Batch {
     /// Whether there is nothing to store.
     pub fn is_empty(&self) -> bool {
-        self.alerts.is_empty() && self.quarantined.is_empty() && self.released.is_empty()
+        self.alerts.is_empty()
+            && self.quarantined.is_empty()
+            && self.activity.is_empty()
+            && self.released.is_empty()
     }
 }
 
@@ -476,6 +510,14 @@ pub async fn quarantine_counts(
     location: &Location,
 ) -> Result<Vec<(String, String, String, i64)>, StoreError> {
     Database::read_only(location).quarantine_counts().await
+}
+
+/// The activity that fits, oldest first.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn activity(location: &Location, filter: &ActivityFilter) -> Result<Vec<Shown>, StoreError> {
+    Database::read_only(location).activity(filter).await
 }
 
 /// Removes the alerts about a user; how many.

@@ -10,7 +10,7 @@ use audit_receiver::evaluate::Evaluator;
 use audit_receiver::intake::{self, Access, Intake, Limits, TokenFile};
 use audit_receiver::metrics::Counters;
 use audit_receiver::rules::Rules;
-use audit_receiver::store::{Filter, Location, Store};
+use audit_receiver::store::{self, ActivityFilter, Filter, Location, Store};
 use audit_rules::{Matching, Options, SourceFile};
 use audit_service::metrics::Metrics;
 use axum::Router;
@@ -266,4 +266,28 @@ async fn what_can_not_be_stored_is_not_acknowledged() {
         receiver.post("/k8s_audit", event("a", "get").to_string()).await.0,
         StatusCode::SERVICE_UNAVAILABLE
     );
+}
+
+#[tokio::test]
+async fn activity_is_joined_from_its_stages_in_any_order() {
+    let receiver = Receiver::start().await;
+    for stage in ["ResponseComplete", "ResponseStarted", "ResponseComplete"] {
+        let mut event = event("exec", "get");
+        event["stage"] = stage.into();
+        event["requestURI"] = "/api/v1/namespaces/web/pods/p/exec?command=id".into();
+        event["objectRef"] =
+            json!({"resource": "pods", "subresource": "exec", "namespace": "web", "name": "p"});
+        event["requestReceivedTimestamp"] = "2026-01-02T03:04:04Z".into();
+        assert_eq!(receiver.post("/k8s_audit", event.to_string()).await.0, StatusCode::OK);
+    }
+    let location = Location::Sqlite(database(receiver.folder.path()));
+    let all = |namespace: &str| ActivityFilter {
+        namespace: Some(namespace.to_owned()),
+        ..ActivityFilter::default()
+    };
+    let shown = store::activity(&location, &all("web")).await.unwrap();
+    assert_eq!(shown.len(), 1);
+    assert_eq!(shown[0].ended.unwrap() - shown[0].started, 1_000_006_000);
+    assert!(shown[0].document.contains(r#""command":"id""#), "{}", shown[0].document);
+    assert_eq!(store::activity(&location, &all("db")).await.unwrap(), []);
 }

@@ -57,7 +57,7 @@ impl Alerts {
 }
 
 /// A time as people give it, in nanoseconds since 1970.
-fn time(text: &str) -> Result<i64, String> {
+pub(super) fn time(text: &str) -> Result<i64, String> {
     let time = match (text.parse::<Timestamp>(), text.parse::<Span>()) {
         (Ok(time), _) => Some(time),
         (_, Ok(ago)) => Timestamp::now().checked_sub(ago.0).ok(),

@@ -17,13 +17,13 @@ pub struct Erase {
 }
 
 impl Erase {
-    /// Removes the alerts about a user, also those that wait for outputs. Quarantined records are not searched.
+    /// Removes the alerts and the activity of a user, also alerts that wait for outputs. Quarantined records are not searched.
     ///
     /// # Errors
     /// When the store can't be written.
     pub fn run(self) -> Result<Done, Stopped> {
         let removed = block_on(store::erase(&self.store, &self.user))?;
-        tell(&format!("removed {removed} alerts"));
+        tell(&format!("removed {removed} alerts and entries of activity"));
         Ok(Done::Well)
     }
 }

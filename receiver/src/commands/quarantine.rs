@@ -139,7 +139,12 @@ async fn replay(config: &Config, evaluator: &Evaluator, cluster: Option<&str>) -
             let outcome = evaluator.evaluate(&payload::text(&quarantined.record), name, usize::MAX);
             match outcome {
                 Ok(outcome) if outcome.evaluated > 0 && outcome.evaluated == outcome.received => {
-                    let batch = Batch { alerts: outcome.alerts, released: vec![seq], ..Batch::default() };
+                    let batch = Batch {
+                        alerts: outcome.alerts,
+                        activity: outcome.activity,
+                        released: vec![seq],
+                        ..Batch::default()
+                    };
                     let recorded = store.record(batch).await.map_err(|error| Stopped::failed(&error))?;
                     alerts += recorded.new.iter().filter(|new| **new).count();
                     released += 1;

@@ -6,7 +6,10 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use super::postgres::{self, Postgres};
 use super::query::Filter;
 use super::sqlite::{self, Sqlite};
-use super::{Backlog, Kept, Location, OpenFailed, Recorded, Route, Silence, StoreError, Waiting, Write};
+use super::{
+    ActivityFilter, Backlog, Kept, Location, OpenFailed, Recorded, Route, Shown, Silence, StoreError,
+    Waiting, Write,
+};
 
 /// A database, for reading.
 #[derive(Clone, Debug)]
@@ -114,6 +117,10 @@ impl Database {
 
     pub(super) async fn quarantine_counts(&self) -> Result<Vec<(String, String, String, i64)>, StoreError> {
         ask!(self, quarantine_counts())
+    }
+
+    pub(super) async fn activity(&self, filter: &ActivityFilter) -> Result<Vec<Shown>, StoreError> {
+        ask!(self, activity(filter))
     }
 
     pub(super) async fn erase(&self, user: &str) -> Result<u64, StoreError> {

@@ -25,6 +25,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("leases", include_str!("../../migrations/0002_leases.sql")),
     ("silences", include_str!("../../migrations/0003_silences.sql")),
     ("retention", include_str!("../../migrations/0004_retention.sql")),
+    ("activity", include_str!("../../migrations/0005_activity.sql")),
 ];
 
 /// How long a statement waits for another process that holds the file.

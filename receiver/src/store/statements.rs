@@ -10,12 +10,30 @@ use uuid::Uuid;
 
 use super::super::query::{Filter, Value};
 use super::super::retention::{Cut, Old, cut};
+use super::super::{ActivityFilter, Shown};
 use super::super::{
     Alert, Backlog, Batch, Keep, Kept, Quarantined, Recorded, Route, Silence, Waiting, Write,
 };
 use super::{Connection, Driver};
+use crate::activity::Activity;
 use crate::identity;
 use crate::outputs::group;
+
+#[path = "statements/activity.rs"]
+mod activity;
+#[path = "statements/groups.rs"]
+mod groups;
+#[path = "statements/kept.rs"]
+mod kept;
+#[path = "statements/retention.rs"]
+mod retention;
+#[path = "statements/silences.rs"]
+mod silences;
+
+pub(in crate::store) use activity::activity;
+pub(in crate::store) use kept::{clusters, quarantine_counts, quarantined};
+pub(in crate::store) use retention::erase;
+pub(in crate::store) use silences::{add_silence, remove_silence, silences};
 
 /// Bytes of alerts given to an output at once, and what is left of the last one.
 const MOST_WAITING: usize = 8 << 20;
@@ -44,12 +62,12 @@ pub(in crate::store) async fn apply(
             .execute(on)
             .await?;
         }
-        Write::CloseGroups => close_groups(on, now).await?,
+        Write::CloseGroups => groups::close_groups(on, now).await?,
         Write::Retain(keep) => {
-            let removed = retain(on, keep).await?;
+            let removed = retention::retain(on, keep).await?;
             return Ok(Recorded { removed, ..Recorded::default() });
         }
-        Write::Seen(newest) => seen(on, newest).await?,
+        Write::Seen(newest) => kept::seen(on, newest).await?,
         Write::Close => {}
     }
     Ok(Recorded::default())
@@ -66,7 +84,7 @@ async fn record(on: &mut Connection, routes: &[Route], now: i64, batch: &Batch) 
         let to_insert: Vec<_> =
             alerts.iter().zip(&are_new).filter_map(|(alert, is_new)| is_new.then_some(alert)).collect();
         if !to_insert.is_empty() {
-            let silences = silences_in_force(on, now).await?;
+            let silences = silences::silences_in_force(on, now).await?;
             let by = |alert: &Alert| silences.iter().find(|silence| silence.covers(alert));
             let to_insert: Vec<_> = to_insert.into_iter().map(|alert| (alert, by(alert))).collect();
             let places = insert(on, &to_insert, now).await?;
@@ -79,7 +97,9 @@ async fn record(on: &mut Connection, routes: &[Route], now: i64, batch: &Batch) 
             for Route { output, only, group } in routes {
                 let taken: Vec<_> = heard.iter().filter(|(alert, _)| only.takes(alert)).copied().collect();
                 let seqs = match group {
-                    Some(span) => first_of_groups(on, output, millis(*span), now, &taken).await?,
+                    Some(span) => {
+                        groups::first_of_groups(on, output, groups::millis(*span), now, &taken).await?
+                    }
                     None => taken.iter().map(|(_, seq)| *seq).collect(),
                 };
                 wait_for(on, output, &seqs).await?;
@@ -90,8 +110,11 @@ async fn record(on: &mut Connection, routes: &[Route], now: i64, batch: &Batch) 
     for quarantined in &batch.quarantined {
         insert_quarantined(on, now, quarantined).await?;
     }
+    for activity in &batch.activity {
+        activity::join(on, now, activity).await?;
+    }
     for seq in &batch.released {
-        release(on, *seq).await?;
+        retention::release(on, *seq).await?;
     }
     Ok(Recorded { new, silenced, removed: 0 })
 }
@@ -126,12 +149,17 @@ async fn insert(
             .push_bind(text(&alert.subject.namespace))
             .push_bind(text(&alert.subject.target))
             .push_bind(silence.map(|silence| silence.id.as_str()))
-            .push_bind(size(alert.document.len()))
+            .push_bind(retention::size(alert.document.len()))
             .push_bind(&alert.document);
     });
     query.push(" RETURNING id, seq");
     let rows = query.build().fetch_all(&mut *on).await?;
-    use_more(on, "alerts", alerts.iter().map(|(alert, _)| size(alert.document.len())).sum()).await?;
+    retention::use_more(
+        on,
+        "alerts",
+        alerts.iter().map(|(alert, _)| retention::size(alert.document.len())).sum(),
+    )
+    .await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
@@ -184,11 +212,11 @@ async fn insert_quarantined(on: &mut Connection, now: i64, record: &Quarantined)
     .bind(text(&record.source))
     .bind(text(&record.reason))
     .bind(&record.record)
-    .bind(size(record.record.len()))
+    .bind(retention::size(record.record.len()))
     .execute(&mut *on)
     .await?;
     if inserted.rows_affected() > 0 {
-        use_more(on, "quarantine", size(record.record.len())).await?;
+        retention::use_more(on, "quarantine", retention::size(record.record.len())).await?;
     }
     Ok(())
 }
@@ -259,272 +287,4 @@ pub(in crate::store) async fn alerts(
 /// PostgreSQL keeps no NUL in text, and names come with events.
 fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
-}
-
-fn millis(span: std::time::Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Of alerts with their places those that are the first of their group, which lasts `span` milliseconds; the others are
-/// counted.
-async fn first_of_groups(
-    on: &mut Connection,
-    output: &str,
-    span: i64,
-    now: i64,
-    alerts: &[(&Alert, i64)],
-) -> sqlx::Result<Vec<i64>> {
-    if alerts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let keys: Vec<_> = alerts.iter().map(|(alert, _)| group::key(alert)).collect();
-    let mut query =
-        QueryBuilder::<Driver>::new("SELECT group_key, more, last_seq FROM alert_groups WHERE output = ");
-    query.push_bind(output).push(" AND group_key IN (");
-    let mut wanted = query.separated(", ");
-    for key in &keys {
-        wanted.push_bind(key.as_str());
-    }
-    query.push(")");
-    let open = query.build().fetch_all(&mut *on).await?;
-    let mut groups: HashMap<String, (i64, i64)> = open
-        .iter()
-        .map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?))))
-        .collect::<sqlx::Result<_>>()?;
-    let mut first = Vec::new();
-    for (key, (_, seq)) in keys.iter().zip(alerts) {
-        match groups.get_mut(key) {
-            Some((more, last)) => (*more, *last) = (*more + 1, *seq),
-            None => {
-                first.push(*seq);
-                groups.insert(key.clone(), (0, *seq));
-            }
-        }
-    }
-    let mut query = QueryBuilder::<Driver>::new(
-        "INSERT INTO alert_groups (output, group_key, span, until, more, last_seq) ",
-    );
-    query.push_values(&groups, |mut row, (key, (more, last))| {
-        row.push_bind(output)
-            .push_bind(key.as_str())
-            .push_bind(span)
-            .push_bind(now.saturating_add(span))
-            .push_bind(*more)
-            .push_bind(*last);
-    });
-    query.push(
-        " ON CONFLICT (output, group_key) DO UPDATE SET more = excluded.more, last_seq = excluded.last_seq",
-    );
-    query.build().execute(on).await?;
-    Ok(first)
-}
-
-/// Groups whose time is over: those with more than the first go on, after the last of them waits for the output in the name
-/// of all.
-async fn close_groups(on: &mut Connection, now: i64) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM alert_groups WHERE until <= $1 AND more = 0")
-        .bind(now)
-        .execute(&mut *on)
-        .await?;
-    sqlx::query(
-        "INSERT INTO deliveries (output, seq, more, over_ms) \
-         SELECT output, last_seq, more, $1 - until + span FROM alert_groups WHERE until <= $1 \
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(now)
-    .execute(&mut *on)
-    .await?;
-    sqlx::query("UPDATE alert_groups SET until = $1 + span, more = 0 WHERE until <= $1")
-        .bind(now)
-        .execute(on)
-        .await
-        .map(drop)
-}
-
-const SILENCE: &str =
-    "id, rule, cluster, username, namespace, reason, author, created_at, expires_at, removed_at, removed_by";
-
-fn silence(row: &<Driver as sqlx::Database>::Row) -> sqlx::Result<Silence> {
-    Ok(Silence {
-        id: row.try_get(0)?,
-        rule: row.try_get(1)?,
-        cluster: row.try_get(2)?,
-        user: row.try_get(3)?,
-        namespace: row.try_get(4)?,
-        reason: row.try_get(5)?,
-        author: row.try_get(6)?,
-        created_at: row.try_get(7)?,
-        expires_at: row.try_get(8)?,
-        removed_at: row.try_get(9)?,
-        removed_by: row.try_get(10)?,
-    })
-}
-
-async fn silences_in_force(on: &mut Connection, now: i64) -> sqlx::Result<Vec<Silence>> {
-    let sql = format!(
-        "SELECT {SILENCE} FROM silences WHERE removed_at IS NULL AND expires_at > $1 ORDER BY created_at, id"
-    );
-    sqlx::query(AssertSqlSafe(sql)).bind(now).fetch_all(on).await?.iter().map(silence).collect()
-}
-
-/// All that there ever were, oldest first.
-pub(in crate::store) async fn silences(pool: &Pool<Driver>) -> sqlx::Result<Vec<Silence>> {
-    let sql = format!("SELECT {SILENCE} FROM silences ORDER BY created_at, id");
-    sqlx::query(AssertSqlSafe(sql)).fetch_all(pool).await?.iter().map(silence).collect()
-}
-
-/// Adds one.
-pub(in crate::store) async fn add_silence(pool: &Pool<Driver>, silence: &Silence) -> sqlx::Result<()> {
-    let name = |name: &Option<String>| name.as_deref().map(|name| text(name).into_owned());
-    sqlx::query(
-        "INSERT INTO silences (id, rule, cluster, username, namespace, reason, author, created_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    )
-    .bind(&silence.id)
-    .bind(name(&silence.rule))
-    .bind(name(&silence.cluster))
-    .bind(name(&silence.user))
-    .bind(name(&silence.namespace))
-    .bind(text(&silence.reason))
-    .bind(text(&silence.author))
-    .bind(silence.created_at)
-    .bind(silence.expires_at)
-    .execute(pool)
-    .await
-    .map(drop)
-}
-
-/// Ends one; whether it was in force.
-pub(in crate::store) async fn remove_silence(
-    pool: &Pool<Driver>,
-    id: &str,
-    by: &str,
-    now: i64,
-) -> sqlx::Result<bool> {
-    let removed = sqlx::query(
-        "UPDATE silences SET removed_at = $1, removed_by = $2 \
-         WHERE id = $3 AND removed_at IS NULL AND expires_at > $1",
-    );
-    let removed = removed.bind(now).bind(text(by)).bind(id).execute(pool).await?;
-    Ok(removed.rows_affected() > 0)
-}
-
-/// What a row takes beside its document or record, with its share of the indexes.
-const ROW: i64 = 400;
-
-/// What a row with so many bytes takes, about.
-fn size(bytes: usize) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX).saturating_add(ROW)
-}
-
-async fn use_more(on: &mut Connection, what: &str, bytes: i64) -> sqlx::Result<()> {
-    let used = sqlx::query("UPDATE usage SET bytes = bytes + $1 WHERE what = $2");
-    used.bind(bytes).bind(what).execute(on).await.map(drop)
-}
-
-/// Rows looked at in one step of retention.
-const STEP: i64 = 1000;
-
-/// One step of removing the oldest; how many rows went.
-async fn retain(on: &mut Connection, keep: &Keep) -> sqlx::Result<u64> {
-    let alerts = oldest(on, "SELECT seq, stored_at, size FROM alerts ORDER BY seq LIMIT $1").await?;
-    let records = oldest(on, "SELECT seq, stored_at, size FROM quarantine ORDER BY seq LIMIT $1").await?;
-    let used: i64 =
-        sqlx::query_scalar("SELECT CAST(sum(bytes) AS BIGINT) FROM usage").fetch_one(&mut *on).await?;
-    let (of_alerts, of_quarantine) = cut(keep, used, &alerts, &records);
-    if of_alerts.rows > 0 {
-        remove(on, "DELETE FROM deliveries WHERE seq <= $1", of_alerts.upto).await?;
-        remove(on, "DELETE FROM alerts WHERE seq <= $1", of_alerts.upto).await?;
-        use_more(on, "alerts", -of_alerts.bytes).await?;
-    }
-    if of_quarantine.rows > 0 {
-        remove(on, "DELETE FROM quarantine WHERE seq <= $1", of_quarantine.upto).await?;
-        use_more(on, "quarantine", -of_quarantine.bytes).await?;
-    }
-    let Cut { rows, .. } = of_alerts;
-    Ok(u64::try_from(rows + of_quarantine.rows).unwrap_or_default())
-}
-
-async fn oldest(on: &mut Connection, sql: &'static str) -> sqlx::Result<Vec<Old>> {
-    let rows = sqlx::query_as::<Driver, (i64, i64, i64)>(sql).bind(STEP).fetch_all(on).await?;
-    Ok(rows.into_iter().map(|(seq, stored_at, size)| Old { seq, stored_at, size }).collect())
-}
-
-async fn remove(on: &mut Connection, sql: &'static str, upto: i64) -> sqlx::Result<()> {
-    sqlx::query(sql).bind(upto).execute(on).await.map(drop)
-}
-
-async fn release(on: &mut Connection, seq: i64) -> sqlx::Result<()> {
-    let gone = sqlx::query_scalar::<Driver, i64>("DELETE FROM quarantine WHERE seq = $1 RETURNING size");
-    if let Some(bytes) = gone.bind(seq).fetch_optional(&mut *on).await? {
-        use_more(on, "quarantine", -bytes).await?;
-    }
-    Ok(())
-}
-
-/// Removes the alerts about a user; how many.
-pub(in crate::store) async fn erase(pool: &Pool<Driver>, user: &str) -> sqlx::Result<u64> {
-    let mut transaction = pool.begin().await?;
-    let waits = "DELETE FROM deliveries WHERE seq IN (SELECT seq FROM alerts WHERE username = $1)";
-    sqlx::query(waits).bind(text(user)).execute(&mut *transaction).await?;
-    let gone = sqlx::query_scalar::<Driver, i64>("DELETE FROM alerts WHERE username = $1 RETURNING size");
-    let gone = gone.bind(text(user)).fetch_all(&mut *transaction).await?;
-    use_more(&mut transaction, "alerts", -gone.iter().sum::<i64>()).await?;
-    transaction.commit().await?;
-    Ok(gone.len() as u64)
-}
-
-async fn seen(on: &mut Connection, newest: &BTreeMap<String, i64>) -> sqlx::Result<()> {
-    for (cluster, newest) in newest {
-        sqlx::query(
-            "INSERT INTO clusters (cluster, newest) VALUES ($1, $2) ON CONFLICT (cluster) \
-             DO UPDATE SET newest = excluded.newest WHERE clusters.newest < excluded.newest",
-        )
-        .bind(text(cluster))
-        .bind(newest)
-        .execute(&mut *on)
-        .await?;
-    }
-    Ok(())
-}
-
-/// Clusters with the time of their newest event.
-pub(in crate::store) async fn clusters(pool: &Pool<Driver>) -> sqlx::Result<Vec<(String, i64)>> {
-    sqlx::query_as::<Driver, _>("SELECT cluster, newest FROM clusters ORDER BY cluster").fetch_all(pool).await
-}
-
-/// Up to `limit` quarantined records after a place.
-pub(in crate::store) async fn quarantined(
-    pool: &Pool<Driver>,
-    after: i64,
-    cluster: Option<&str>,
-    limit: u32,
-) -> sqlx::Result<Vec<Kept>> {
-    type Row = (i64, i64, String, String, String, Vec<u8>);
-    let rows = sqlx::query_as::<Driver, Row>(
-        "SELECT seq, stored_at, cluster, source, reason, record FROM quarantine \
-         WHERE seq > $1 AND ($2 = 0 OR cluster = $3) ORDER BY seq LIMIT $4",
-    );
-    let rows = rows
-        .bind(after)
-        .bind(i64::from(cluster.is_some()))
-        .bind(text(cluster.unwrap_or_default()))
-        .bind(i64::from(limit))
-        .fetch_all(pool)
-        .await?;
-    let kept = |(seq, stored_at, cluster, source, reason, record)| Kept {
-        seq,
-        stored_at,
-        quarantined: Quarantined { reason, cluster, source, record },
-    };
-    Ok(rows.into_iter().map(kept).collect())
-}
-
-/// How many quarantined records there are, by cluster, source and reason.
-pub(in crate::store) async fn quarantine_counts(
-    pool: &Pool<Driver>,
-) -> sqlx::Result<Vec<(String, String, String, i64)>> {
-    let sql = "SELECT cluster, source, reason, count(*) FROM quarantine \
-               GROUP BY cluster, source, reason ORDER BY cluster, source, reason";
-    sqlx::query_as::<Driver, _>(sql).fetch_all(pool).await
 }

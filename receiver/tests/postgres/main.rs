@@ -10,9 +10,11 @@
 mod receivers;
 mod server;
 
+use audit_receiver::activity::{Activity, Entry};
 use audit_receiver::outputs::Only;
 use audit_receiver::store::{
-    self, Alert, Batch, Filter, Keep, Location, Quarantined, Route, Silence, Store, StoreError,
+    self, ActivityFilter, Alert, Batch, Filter, Keep, Location, Quarantined, Route, Silence, Store,
+    StoreError,
 };
 use server::Server;
 use uuid::Uuid;
@@ -119,6 +121,21 @@ async fn two_stores_on_one_database_are_one() {
     two.seen([("a".to_owned(), 5)].into()).await.unwrap();
     two.seen([("a".to_owned(), 4)].into()).await.unwrap();
     assert_eq!(two.clusters().await.unwrap(), [("a".to_owned(), 5)]);
+    let entry = Entry { user: "eve".to_owned(), command: Some("\0".to_owned()), ..Entry::default() };
+    let stage = |ended| Activity {
+        id: Uuid::nil(),
+        started: 1,
+        ended,
+        code: None,
+        cluster: String::new(),
+        entry: entry.clone(),
+    };
+    for ended in [None, Some(7), None] {
+        two.record(Batch { activity: vec![stage(ended)], ..Batch::default() }).await.unwrap();
+    }
+    let eve = ActivityFilter { user: Some("eve".to_owned()), ..ActivityFilter::default() };
+    assert_eq!(store::activity(&location, &eve).await.unwrap()[0].ended, Some(7));
+    assert_eq!(store::erase(&location, "eve").await, Ok(1));
     let left = documents(&two, Filter::default()).await.len();
     let keep = Keep { bytes: Some(10_000), ..Keep::default() };
     let removed = two.retain(keep).await.unwrap() as usize;

@@ -95,7 +95,13 @@ impl Worker {
         let (outcome, waiting) = work.await.ok()?;
         Evaluated { outcome: &outcome }.emit(&self.counters);
         let quarantined = outcome.quarantined.into_iter().map(|(_, record)| record).collect();
-        self.keep(Batch { alerts: outcome.alerts, quarantined, ..Batch::default() }).await;
+        self.keep(Batch {
+            alerts: outcome.alerts,
+            quarantined,
+            activity: outcome.activity,
+            ..Batch::default()
+        })
+        .await;
         self.fresh.note(&outcome.newest);
         drop(waiting);
         Some(())
