@@ -91,7 +91,7 @@ impl<S: Source, C: Convert, T: Transport> Unit<S, C, T> {
             waiting: VecDeque::new(),
             packer: Packer::default(),
             pack_by: None,
-            position: None,
+            claims: VecDeque::new(),
             in_flight: VecDeque::new(),
             due: None,
             ledger: Ledger::default(),
@@ -139,8 +139,8 @@ struct Running<P, C, T> {
     waiting: VecDeque<(Vec<Converted>, String)>,
     packer: Packer,
     pack_by: Option<Instant>,
-    /// What the last batch allowed, until its last record is packed.
-    position: Option<Claim<P>>,
+    /// What each batch allows once its last record is settled, until a body takes that along.
+    claims: VecDeque<Claim<P>>,
     in_flight: VecDeque<Sent<P>>,
     due: Option<Claim<P>>,
     committed: Option<P>,
@@ -207,7 +207,9 @@ impl<P: Position, C: Convert, T: Transport> Running<P, C, T> {
             self.waiting.push_back((converted, record.origin));
         }
         if let Some(position) = batch.position {
-            self.position = Some(Claim { position, records: self.ledger.taken() });
+            let claim = Claim { position, records: self.ledger.taken() };
+            self.claims.pop_back_if(|last| last.records == claim.records);
+            self.claims.push_back(claim);
         }
     }
 
@@ -235,7 +237,7 @@ impl<P: Position, C: Convert, T: Transport> Running<P, C, T> {
         if !self.waiting.is_empty() || self.in_flight.len() >= MOST_IN_FLIGHT {
             return;
         }
-        let nothing_before = self.packer.is_empty() && self.position.is_some();
+        let nothing_before = self.packer.is_empty() && !self.claims.is_empty();
         if self.packer.is_full() || nothing_before || (ending && !self.packer.is_empty()) {
             self.send();
         } else if !self.packer.is_empty() && self.pack_by.is_none() {
@@ -247,9 +249,13 @@ impl<P: Position, C: Convert, T: Transport> Running<P, C, T> {
         self.pack_by = None;
         let Packer { events, kept, .. } = std::mem::take(&mut self.packer);
         let deliverer = Arc::clone(&self.deliverer);
-        let then = if self.waiting.is_empty() { self.position.take() } else { None };
+        let (records, whole) = self.ledger.sent();
+        let mut then = None;
+        while let Some(claim) = self.claims.pop_front_if(|claim| claim.records <= whole) {
+            then = Some(claim);
+        }
         let task = Task::spawn(async move { deliverer.deliver(events, kept).await });
-        self.in_flight.push_back(Sent { task, records: self.ledger.sent(), then });
+        self.in_flight.push_back(Sent { task, records, then });
     }
 
     fn settle(&mut self, (records, then): (u64, Option<Claim<P>>)) {

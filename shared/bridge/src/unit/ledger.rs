@@ -23,11 +23,11 @@ impl Ledger {
         self.packed += records;
     }
 
-    /// A body is on its way; how many records are whole in it and the bodies before it, beyond those before.
-    pub(super) fn sent(&mut self) -> u64 {
+    /// A body is on its way; how many records are whole with it that were not before, and how many are by now.
+    pub(super) fn sent(&mut self) -> (u64, u64) {
         let records = self.packed - self.sent;
         self.sent = self.packed;
-        records
+        (records, self.sent)
     }
 
     pub(super) fn settled(&mut self, records: u64) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::*;
-use crate::checkpoint::{CheckpointStore, FileStore};
+use crate::checkpoint::{CheckpointStore, Document, Expected, FileStore, Pending, Version};
 use crate::deliver::{Answer, Keep, Target};
 use crate::record::Record;
 
@@ -190,6 +190,52 @@ async fn what_is_under_way_at_shutdown_is_delivered_and_committed() {
     let position = usize::try_from(committed(folder.path()).await.as_u64().unwrap()).unwrap();
     assert!(position > 0);
     assert_eq!(received(&receiver), expected(0..position));
+}
+
+/// Keeps the last position and takes one at any time.
+#[derive(Debug, Default)]
+struct Last(Arc<Mutex<Value>>);
+
+impl CheckpointStore for Last {
+    fn commit_every(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn hold<'a>(&'a self, _: &'a str) -> Pending<'a, bool> {
+        Box::pin(async { Ok(true) })
+    }
+
+    fn load<'a>(&'a self, _: &'a str) -> Pending<'a, Option<(Document, Version)>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn store<'a>(&'a self, document: &'a Document, _: Expected) -> Pending<'a, Version> {
+        *self.0.lock().unwrap() = document.position.clone();
+        Box::pin(async { Ok(Version(String::new())) })
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_never_pauses_is_committed_although_no_batch_ends_with_a_body() {
+    let folder = tempfile::tempdir().unwrap();
+    let last = Arc::new(Mutex::new(Value::Null));
+    let store = Arc::new(Last(Arc::clone(&last)));
+    let mut unit = unit(folder.path(), &Memory::default(), numbers(usize::MAX, 1, false)).await;
+    // A prime, and a body of 500 events never ends where so many records do.
+    unit.source.size = 10_007;
+    unit.lease = Lease::acquire(store, "numbers", "test").await.unwrap();
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move { unit.run(&shutdown).await }
+    });
+    let committed = async {
+        while last.lock().unwrap().as_u64().is_none_or(|position| position < 30_000) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), committed).await.expect("a position");
+    running.abort();
 }
 
 #[tokio::test]
