@@ -72,7 +72,8 @@ fn quota(config: &Config, sources: &[Source]) -> Finding {
     let mut projects: Vec<Option<&str>> = sources.iter().map(|source| source.project.as_deref()).collect();
     projects.sort_unstable();
     let busiest = projects.chunk_by(|one, other| one == other).map(<[_]>::len).max().unwrap_or(0);
-    let idle = calls_a_minute(config) * busiest as f64;
+    let each = 60.0 * config.sweeps.requests_per_second(config.poll_interval.0);
+    let idle = each * busiest as f64;
     let found =
         format!("about {idle:.0} of a project's {REQUESTS_A_MINUTE:.0} read requests a minute when idle");
     if idle <= config.requests_per_minute {
@@ -80,13 +81,6 @@ fn quota(config: &Config, sources: &[Source]) -> Finding {
     }
     let hint = "raise `poll_interval`, or read all clusters of a project as one source with `cluster: \"*\"`";
     Finding::warn("quota", found, hint)
-}
-
-/// Requests that one source makes while there is little to read: each sweep looks as often as the youngest, at most
-/// ten times within its age.
-fn calls_a_minute(config: &Config) -> f64 {
-    let poll = config.poll_interval.0.as_secs_f64().max(0.001);
-    config.sweeps.iter().map(|age| 60.0 / poll.max(age.as_secs_f64() / 10.0)).sum()
 }
 
 async fn credentials(google: &Google) -> Finding {
