@@ -61,7 +61,7 @@ impl Bridge {
     #[track_caller]
     pub(crate) fn restart(&mut self) {
         self.kill();
-        let mut program = Program::start(&mut self.command(&["--admin-listen", "127.0.0.1:0"]));
+        let mut program = Program::start(&mut self.command(&["run", "--admin-listen", "127.0.0.1:0"]));
         program.listening("admin");
         self.program = Some(program);
     }
@@ -76,7 +76,13 @@ impl Bridge {
     /// Runs it up to now and gives how it ended.
     #[track_caller]
     pub(crate) fn once(&self) -> Ended {
-        run(&mut self.command(&["--once"]))
+        run(&mut self.command(&["run", "--once"]))
+    }
+
+    /// Checks its configuration and gives how that ended; the findings are on stdout, as JSON.
+    #[track_caller]
+    pub(crate) fn check(&self) -> Ended {
+        run(&mut self.command(&["check", "--format", "json"]))
     }
 
     /// Ends it as a power cut would.
@@ -116,12 +122,11 @@ impl Bridge {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(BRIDGE);
         command
-            .arg("run")
+            .args(args)
             .args(["--log-group", GROUP, "--region", "eu-central-1"])
             .args(["--endpoint-url", &self.cloud.endpoint, "--receiver-url", &self.cloud.receiver])
             .arg("--checkpoint")
             .arg(format!("file:{}", self.checkpoint.display()))
-            .args(args)
             .args(["--sweeps", self.sweeps, "--poll-interval", "100ms"])
             // Nothing of the machine's own AWS set-up, and no look at its metadata service.
             .env_clear()
