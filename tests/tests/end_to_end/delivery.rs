@@ -38,6 +38,19 @@ fn refusals_and_lost_answers_lose_nothing() {
 }
 
 #[test]
+fn a_receiver_that_never_answers_is_asked_again() {
+    let lines = recent(seed("no answer"), 50);
+    let aws = cloud(&lines);
+    let receiver = Scripted::start();
+    receiver.refuse_next(Answer::Hang);
+    receiver.keep_next(Answer::Hang);
+    let cloud = Cloud { endpoint: aws.endpoint(), receiver: receiver.url() };
+    let _bridge = Bridge::new(&cloud).set("KAB_RECEIVER__TIMEOUT", "1s").started();
+    becomes("events taken", &50, || distinct(&receiver.events()).len());
+    eventually("an acknowledged post", || (receiver.posts() > 2).then_some(()));
+}
+
+#[test]
 fn an_overloaded_receiver_is_left_alone_for_as_long_as_it_asks() {
     let aws = cloud(&recent(seed("retry-after"), 1));
     let receiver = Scripted::start();

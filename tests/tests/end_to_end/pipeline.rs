@@ -110,6 +110,16 @@ fn faults_of_the_log_service_lose_nothing() {
 }
 
 #[test]
+fn a_request_that_is_never_answered_holds_nothing_up() {
+    let lines = recent(seed("no answer"), 300);
+    let aws = cloud(&lines);
+    aws.fail_next(Operation::FilterLogEvents, Fault::Hang);
+    let receiver = Receiver::start();
+    let _bridge = Bridge::new(&between(&aws, &receiver)).started();
+    becomes("alerts", &expected(&lines), || receiver.raised());
+}
+
+#[test]
 fn throttling_slows_and_loses_nothing() {
     let lines = recent(seed("throttling"), 500);
     let aws = cloud(&lines);

@@ -57,6 +57,12 @@ impl Bridge {
         self
     }
 
+    /// The same with one more environment variable.
+    pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
+        self.env.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Starts it, or starts it again.
     #[track_caller]
     pub(crate) fn restart(&mut self) {

@@ -1,6 +1,6 @@
 //! moto, an independent imitation of AWS, run by the tests themselves.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,8 +25,8 @@ impl Moto {
         match Self::try_start() {
             Ok(moto) => Some(moto),
             Err(reason) => {
-                println!("SKIPPED: {REQUIREMENT} cannot be had: {reason}");
-                eprintln!("SKIPPED: {REQUIREMENT} cannot be had: {reason}");
+                // Not by `eprintln!`, which the test runner keeps to itself.
+                let _ = writeln!(io::stderr(), "SKIPPED: {REQUIREMENT} cannot be had: {reason}");
                 None
             }
         }
