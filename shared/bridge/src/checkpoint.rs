@@ -4,24 +4,32 @@
 //! makes it the lease too: the owner writes it every few seconds; who waits takes over when it has not changed for the
 //! expiry on its own monotonic clock, and the deposed owner's next write is a conflict.
 
+mod address;
 mod command;
+mod configmap;
 mod file;
 mod lease;
+#[cfg(any(feature = "s3", feature = "gs", feature = "az"))]
+mod object;
 #[cfg(test)]
 mod tests;
 
 use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use address::{UnknownStore, open};
 pub use command::{Command, run};
+pub use configmap::ConfigMapStore;
 pub use file::FileStore;
 pub use lease::{CommitFailed, Lease, Standing, Watch};
+
+/// A document that has not changed for this long has no owner any more, unless its store was told otherwise.
+pub const EXPIRY: Duration = Duration::from_secs(30);
 
 /// The layout of [`Document`] that this version writes.
 pub const SCHEMA: u32 = 1;
@@ -97,9 +105,15 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFailed>> + 
 
 /// A place for checkpoints.
 pub trait CheckpointStore: fmt::Debug + Send + Sync + 'static {
-    /// How often a unit may write. In a cluster a write may be an audit event itself.
+    /// How often a unit writes, changed or not, so that nobody thinks that its owner is gone. In a cluster a write may be an
+    /// audit event itself.
     fn commit_every(&self) -> Duration {
-        Duration::from_secs(10)
+        Duration::from_secs(10).min(self.expiry() / 3)
+    }
+
+    /// How long a document must stay unchanged before its owner counts as gone.
+    fn expiry(&self) -> Duration {
+        EXPIRY
     }
 
     /// Makes sure, as far as this store can by itself, that nobody else writes the unit's document while this value lives.
@@ -120,24 +134,6 @@ pub trait CheckpointStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreFailed::Conflict`] when it is not; [`StoreFailed::Unavailable`] when it is not known what happened.
     fn store<'a>(&'a self, document: &'a Document, expected: Expected) -> Pending<'a, Version>;
-}
-
-/// A checkpoint address that can't be used.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("`{0}` is no checkpoint store; write `file:FOLDER`")]
-pub struct UnknownStore(String);
-
-/// The store at an address: `file:FOLDER`.
-///
-/// # Errors
-/// [`UnknownStore`] when there is no such kind.
-pub fn open(address: &str) -> Result<Arc<dyn CheckpointStore>, UnknownStore> {
-    match address.split_once(':') {
-        Some(("file", path)) if !path.is_empty() => {
-            Ok(Arc::new(FileStore::new(path.trim_start_matches("//"))))
-        }
-        _ => Err(UnknownStore(address.to_owned())),
-    }
 }
 
 impl Document {

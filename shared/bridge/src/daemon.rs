@@ -101,7 +101,8 @@ impl Daemon {
     ) -> Result<(), Stopped> {
         loop {
             let condition = self.health.condition(format!("checkpoint of {name}"));
-            condition.not_ready("waiting for another process to let go");
+            // Who waits for its turn is as it should be: a standby that counted as unready would block roll-outs and drains.
+            condition.ready();
             let lease = tokio::select! {
                 lease = Lease::acquire(Arc::clone(&self.store), &name, &self.owner) => lease.map_err(CommitFailed::from)?,
                 () = self.shutdown.requested() => return Ok(()),

@@ -6,6 +6,7 @@ pub mod config;
 pub mod exit;
 pub mod health;
 pub mod http;
+pub mod kubernetes;
 pub mod listen;
 pub mod logging;
 pub mod metrics;

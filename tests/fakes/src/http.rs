@@ -17,8 +17,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
 /// What a fake does with one request.
 #[derive(Debug, Clone)]
@@ -50,6 +52,15 @@ impl Server {
         address: SocketAddr,
         handler: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static,
     ) -> io::Result<Self> {
+        Self::start_tls(address, None, handler)
+    }
+
+    /// The same over TLS, if there is an acceptor.
+    pub(crate) fn start_tls(
+        address: SocketAddr,
+        tls: Option<TlsAcceptor>,
+        handler: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -60,7 +71,7 @@ impl Server {
             runtime.block_on(async {
                 let listener = TcpListener::from_std(listener).expect("a listener that was bound above");
                 tokio::select! {
-                    () = accept(listener, handler) => {}
+                    () = accept(listener, tls, handler) => {}
                     _ = stopped => {}
                 }
             });
@@ -89,15 +100,22 @@ impl fmt::Debug for Server {
     }
 }
 
-async fn accept(listener: TcpListener, handler: Arc<Handler>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, handler: Arc<Handler>) {
     loop {
-        if let Ok((connection, _)) = listener.accept().await {
-            tokio::spawn(serve(connection, Arc::clone(&handler)));
+        let Ok((connection, _)) = listener.accept().await else { continue };
+        let handler = Arc::clone(&handler);
+        match tls.clone() {
+            None => drop(tokio::spawn(serve(connection, handler))),
+            Some(tls) => drop(tokio::spawn(async move {
+                if let Ok(connection) = tls.accept(connection).await {
+                    serve(connection, handler).await;
+                }
+            })),
         }
     }
 }
 
-async fn serve(connection: TcpStream, handler: Arc<Handler>) {
+async fn serve(connection: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, handler: Arc<Handler>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let handler = Arc::clone(&handler);
         async move {

@@ -12,6 +12,8 @@ pub mod azure;
 mod faults;
 pub mod gcp;
 mod http;
+pub mod kubernetes;
+pub mod objects;
 mod random;
 pub mod receiver;
 pub mod traffic;

@@ -8,11 +8,6 @@ use tokio::time::{Instant, sleep};
 
 use super::{CheckpointStore, Document, Expected, SCHEMA, StoreFailed, Version};
 
-/// A document that has not changed for this long has no owner any more.
-const EXPIRY: Duration = Duration::from_secs(30);
-/// How often a waiting process looks.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
-
 /// A unit's checkpoint in the hands of its owner.
 #[derive(Debug)]
 pub struct Lease {
@@ -81,7 +76,7 @@ impl Watch {
         let unchanged = self.since.map(|since| since.elapsed()).unwrap_or_default();
         Ok(match &self.found {
             Some((Document { owner: held, .. }, _))
-                if !(alone || held.is_empty() || held == owner || unchanged >= EXPIRY) =>
+                if !(alone || held.is_empty() || held == owner || unchanged >= store.expiry()) =>
             {
                 Standing::Held(held.clone())
             }
@@ -101,15 +96,19 @@ impl Lease {
         owner: &str,
     ) -> Result<Self, StoreFailed> {
         let mut watch = Watch::default();
+        let mut told = false;
         loop {
             match watch.look(&store, unit, owner).await? {
                 Standing::Free => match Self::take(&store, unit, owner, &watch).await {
                     Err(StoreFailed::Conflict(_) | StoreFailed::InUse(_)) => {}
                     taken => return taken,
                 },
-                Standing::Held(by) => tracing::debug!(unit, by, "waiting for another process"),
+                Standing::Held(by) if !std::mem::replace(&mut told, true) => {
+                    tracing::info!(unit, by, "another process reads this; waiting for its turn");
+                }
+                Standing::Held(_) => {}
             }
-            sleep(LOOK_EVERY).await;
+            sleep(store.expiry() / 10).await;
         }
     }
 
