@@ -6,6 +6,7 @@ use audit_service::config::{Bytes, Check, Listen, Mistakes, Span};
 use audit_service::{http, logging, tls};
 use serde::{Deserialize, Serialize};
 
+use crate::intake::BoundCertificate;
 use crate::intake::{AdmissionOptions, TokenFile};
 use crate::outputs::config::Outputs;
 use crate::retention;
@@ -24,6 +25,8 @@ pub struct Config {
     pub auth: Option<Auth>,
     /// What is taken of clusters that have no audit log.
     pub admission: Option<AdmissionOptions>,
+    /// Client certificates and the clusters that they speak for. When there are any, no other certificate counts.
+    pub certificates: Vec<BoundCertificate>,
     /// Bounds on request bodies.
     pub body: Body,
     /// Bounds on connections.
@@ -67,6 +70,8 @@ pub struct Body {
     pub limit: Bytes,
     /// Most bytes of all bodies in memory at once.
     pub budget: Bytes,
+    /// Most requests a second from one address; as many as come when not given.
+    pub rate: Option<u32>,
     /// How long one may take to arrive. kube-apiserver gives up after 30 s.
     pub timeout: Span,
 }
@@ -106,6 +111,7 @@ impl Default for Config {
             tls: None,
             auth: None,
             admission: None,
+            certificates: Vec::new(),
             body: Body::default(),
             connections: http::Limits::default(),
             admin: Admin::default(),
@@ -123,7 +129,7 @@ impl Default for Config {
 
 impl Default for Body {
     fn default() -> Self {
-        Self { limit: Bytes::mib(64), budget: Bytes::mib(256), timeout: Span::secs(30) }
+        Self { limit: Bytes::mib(64), budget: Bytes::mib(256), rate: None, timeout: Span::secs(30) }
     }
 }
 
@@ -171,6 +177,9 @@ impl Check for Config {
                     "each needs a `cluster`: reviews don't say where they come from",
                 );
             }
+        }
+        if !self.certificates.is_empty() && !self.asks_for_certificates() {
+            mistakes.add("certificates", "none is asked for: set `tls.client_ca_file`");
         }
         if self.body.limit > self.body.budget {
             mistakes.add("body.limit", "must not be more than `body.budget`");

@@ -10,10 +10,11 @@ use axum::routing::post;
 use axum::{Json, Router};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use access::{Access, Sender, TokenFile};
+pub use access::{Access, BoundCertificate, Sender, TokenFile};
 pub use admission::{Admission, Options as AdmissionOptions, Worker};
 pub use answer::{Answer, Refusal, Set};
 pub use body::Limits;
+pub use pace::Pace;
 
 use crate::evaluate::{Evaluator, Outcome};
 use crate::freshness::Freshness;
@@ -24,6 +25,7 @@ pub mod access;
 pub mod admission;
 mod answer;
 mod body;
+pub mod pace;
 mod records;
 
 /// The longest name of a cluster that a path may give.
@@ -38,6 +40,8 @@ const MOST_ENTRIES: usize = 1 << 17;
 pub struct Intake {
     /// Who may post.
     pub access: Access,
+    /// How often one address may ask; as it likes when not given.
+    pub pace: Option<Pace>,
     /// Bounds on bodies.
     pub limits: Limits,
     /// What events are held against.
@@ -132,6 +136,11 @@ impl Intake {
     /// Lets the sender in, then reads the body: in this order.
     async fn admit(&self, named: Option<Arc<str>>, request: Request) -> Result<Admitted, Refusal> {
         let (head, body) = request.into_parts();
+        if let (Some(pace), Some(peer)) = (&self.pace, head.extensions.get::<Peer>())
+            && !pace.admit(peer.address.ip(), std::time::Instant::now())
+        {
+            return Err(Refusal::TooOften);
+        }
         let sender = self
             .access
             .admit(&head.headers, head.extensions.get::<Peer>())

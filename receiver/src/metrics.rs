@@ -1,10 +1,10 @@
 //! What the receiver counts and logs. *received* = *evaluated* + *ignored* + *quarantined*, always.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit_service::metrics::Metrics;
 pub use audit_service::metrics::Occurrence;
@@ -22,6 +22,19 @@ use crate::store::{Backlog, Quarantined, StoreError};
 
 /// Clusters that have a metric of their own; names come with events, and a stranger may send many.
 const MOST_CLUSTERS: usize = 1000;
+
+/// Lines about one thing within [`TELL_EVERY`].
+const MOST_LINES: u32 = 20;
+
+/// See [`MOST_LINES`].
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+struct Told {
+    since: Instant,
+    lines: u32,
+    left_out: u64,
+}
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Rule {
@@ -74,6 +87,7 @@ pub struct Counters {
     rules_stale: Gauge,
     oldest: Family<Output, Gauge<f64, AtomicU64>>,
     removed: Counter,
+    told: Mutex<HashMap<&'static str, Told>>,
     disk_free: Gauge,
 }
 
@@ -156,6 +170,7 @@ impl Counters {
                     Family::default()
                 ),
                 removed: register!("removed", "Rows that retention removed", Counter::default()),
+                told: Mutex::default(),
                 disk_free: register!(
                     "store_disk_free",
                     "What the disk of the store has left; 0 until looked at, and for PostgreSQL",
@@ -197,6 +212,25 @@ impl Counters {
                 self.repeated.inc();
             }
         }
+    }
+
+    /// Whether to log what strangers can make happen as often as they like; a line tells of those that were left out.
+    fn tells(&self, what: &'static str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = told.entry(what).or_insert(Told { since: Instant::now(), lines: 0, left_out: 0 });
+        if told.since.elapsed() >= TELL_EVERY {
+            if told.left_out > 0 {
+                tracing::warn!(what, count = told.left_out, "more of the same were not logged");
+            }
+            *told = Told { since: Instant::now(), lines: 0, left_out: 0 };
+        }
+        let tells = told.lines < MOST_LINES;
+        if tells {
+            told.lines += 1
+        } else {
+            told.left_out += 1
+        }
+        tells
     }
 
     /// Retention removed rows.
@@ -261,9 +295,6 @@ impl Occurrence for Evaluated<'_> {
             alerts = alerts.len(),
             "body evaluated"
         );
-        for (index, record) in quarantined {
-            tracing::warn!(index, reason = record.reason, cluster = record.cluster, "entry quarantined");
-        }
     }
 
     fn count(&self, counters: &Counters) {
@@ -273,6 +304,11 @@ impl Occurrence for Evaluated<'_> {
         counters.evaluated.inc_by(*evaluated as u64);
         counters.ignored.inc_by(*ignored as u64);
         counters.quarantined.inc_by(quarantined.len() as u64);
+        for (index, record) in quarantined {
+            if counters.tells("entry quarantined") {
+                tracing::warn!(index, reason = record.reason, cluster = record.cluster, "entry quarantined");
+            }
+        }
         for (cluster, time) in newest {
             counters.freshness(cluster, *time);
         }
@@ -329,6 +365,13 @@ impl Occurrence for Quarantining<'_> {
         counters.received.inc();
         counters.quarantined.inc();
     }
+
+    fn emit(&self, counters: &Counters) {
+        if counters.tells("record quarantined") {
+            self.log();
+        }
+        self.count(counters);
+    }
 }
 
 /// A request was not taken.
@@ -346,6 +389,13 @@ impl Occurrence for BodyRefused<'_> {
 
     fn count(&self, counters: &Counters) {
         counters.refused.get_or_create(&Reason { reason: self.refusal.name() }).inc();
+    }
+
+    fn emit(&self, counters: &Counters) {
+        if counters.tells(self.refusal.name()) {
+            self.log();
+        }
+        self.count(counters);
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use crate::config::{Auth, Config};
 use crate::evaluate::Evaluator;
 use crate::freshness::{self, Freshness};
-use crate::intake::{self, Access, Admission, Intake, Limits, Worker};
+use crate::intake::{self, Access, Admission, Intake, Limits, Pace, Worker};
 use crate::metrics::Counters;
 use crate::outputs;
 use crate::retention;
@@ -61,6 +61,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let intake = Arc::new(Intake {
         fresh: fresh.clone(),
         access: access(&config)?,
+        pace: config.body.rate.map(Pace::new),
         limits: Limits::new(config.body.limit.len(), config.body.budget.len(), config.body.timeout.0),
         evaluator,
         workers,
@@ -111,8 +112,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
 
 fn access(config: &Config) -> Result<Access, intake::access::Unusable> {
     match &config.auth {
-        Some(Auth::Tokens(files)) => Access::known(files.clone()),
-        None if config.asks_for_certificates() => Access::known(Vec::new()),
+        Some(Auth::Tokens(files)) => Access::bound(files.clone(), &config.certificates),
+        None if config.asks_for_certificates() => Access::bound(Vec::new(), &config.certificates),
         Some(Auth::None) | None => Ok(Access::Open),
     }
 }

@@ -65,6 +65,7 @@ impl Receiver {
         let (admission, reviewers) = Admission::new(&options, &worker).unwrap();
         let workers = worker.workers.clone();
         let router = intake::router(Arc::new(Intake {
+            pace: None,
             fresh: Default::default(),
             access: Access::known(Vec::new()).unwrap(),
             limits: Limits::new(1 << 20, 4 << 20, Duration::from_secs(30)),

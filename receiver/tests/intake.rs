@@ -49,6 +49,7 @@ impl Receiver {
         let rules = Rules::of(audit_rules::load(&rules, &Options::default()), Matching::First).unwrap();
         let metrics = Metrics::new("audit-receiver", "0");
         let router = intake::router(Arc::new(Intake {
+            pace: None,
             fresh: Default::default(),
             access,
             limits,

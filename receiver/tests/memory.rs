@@ -49,6 +49,7 @@ async fn peak_memory_is_a_small_multiple_of_the_limit() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&Location::Sqlite(folder.path().join("alerts.db")), Vec::new()).await.unwrap();
     let router = intake::router(Arc::new(Intake {
+        pace: None,
         fresh: Default::default(),
         access: Access::Open,
         limits: Limits::new(LIMIT, 4 * LIMIT, Duration::from_secs(300)),

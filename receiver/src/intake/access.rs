@@ -6,6 +6,9 @@ use std::sync::Arc;
 use audit_service::http::Peer;
 use audit_service::reload::{Files, Reloaded};
 use axum::http::{HeaderMap, header};
+use rustls::client::verify_server_name;
+use rustls::pki_types::ServerName;
+use rustls::server::ParsedCertificate;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -20,6 +23,16 @@ pub struct TokenFile {
     pub cluster: Option<String>,
 }
 
+/// A client certificate that speaks for one cluster.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoundCertificate {
+    /// The DNS name in it, as a subject alternative name.
+    pub name: String,
+    /// Name of the cluster that all events posted with it are from, whatever they say themselves.
+    pub cluster: String,
+}
+
 /// Why a file of tokens can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
@@ -30,6 +43,12 @@ pub enum Unusable {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// No name that a certificate could have.
+    #[error("`{name}` can't be the DNS name of a client certificate")]
+    Name {
+        /// As configured.
+        name: String,
     },
     /// No token in it.
     #[error("there is no token in `{path}`: write one in it")]
@@ -49,8 +68,8 @@ type Known = Arc<Vec<(Digested, Option<Arc<str>>)>>;
 pub enum Access {
     /// Everybody.
     Open,
-    /// Who presents a verified client certificate or one of these tokens.
-    Known(Reloaded<Known, Unusable>),
+    /// Who presents a verified client certificate or one of these tokens. When certificates are bound, no other counts.
+    Known(Reloaded<Known, Unusable>, Vec<(ServerName<'static>, Arc<str>)>),
 }
 
 /// A sender that was let in.
@@ -66,23 +85,42 @@ impl Access {
     /// # Errors
     /// When a file can't be read or has no token.
     pub fn known(files: Vec<TokenFile>) -> Result<Self, Unusable> {
-        Reloaded::new("tokens", move |read| tokens(&files, read)).map(Self::Known)
+        Self::bound(files, &[])
+    }
+
+    /// The same, by no other client certificates than these, if there are any.
+    ///
+    /// # Errors
+    /// When a file can't be read or has no token, or the name of a certificate can't be one.
+    pub fn bound(files: Vec<TokenFile>, certificates: &[BoundCertificate]) -> Result<Self, Unusable> {
+        let bind = |BoundCertificate { name, cluster }: &BoundCertificate| {
+            let parsed =
+                ServerName::try_from(name.clone()).map_err(|_| Unusable::Name { name: name.clone() })?;
+            Ok((parsed, Arc::from(cluster.as_str())))
+        };
+        let certificates = certificates.iter().map(bind).collect::<Result<_, _>>()?;
+        let known = Reloaded::new("tokens", move |read| tokens(&files, read))?;
+        Ok(Self::Known(known, certificates))
     }
 
     /// The sender of a request, `None` when it can't be told.
     pub fn admit(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Option<Sender> {
-        if matches!(self, Self::Open) {
-            return Some(Sender::default());
-        }
+        let Self::Known(_, certificates) = self else { return Some(Sender::default()) };
         if let Some(token) = bearer(headers) {
             return self.admit_token(token);
         }
-        peer.and_then(|peer| peer.certificate.as_ref()).map(|_| Sender::default())
+        let certificate = peer.and_then(|peer| peer.certificate.as_ref())?;
+        if certificates.is_empty() {
+            return Some(Sender::default());
+        }
+        let parsed = ParsedCertificate::try_from(certificate).ok()?;
+        let bound = certificates.iter().find(|(name, _)| verify_server_name(&parsed, name).is_ok());
+        bound.map(|(_, cluster)| Sender { cluster: Some(cluster.clone()) })
     }
 
     /// The sender that knows this token, `None` when nobody does.
     pub fn admit_token(&self, token: &[u8]) -> Option<Sender> {
-        let Self::Known(known) = self else { return Some(Sender::default()) };
+        let Self::Known(known, _) = self else { return Some(Sender::default()) };
         let presented = digest(token);
         // All are compared, so that the time doesn't tell which one fits.
         let found =
@@ -167,6 +205,27 @@ mod tests {
         );
         assert_eq!(access.admit(&with("Bearer x"), Some(&peer(certificate))), None);
         assert_eq!(access.admit(&HeaderMap::new(), Some(&peer(None))), None);
+    }
+
+    #[test]
+    fn a_bound_certificate_speaks_for_its_cluster_and_no_other_certificate_counts() {
+        let bind = |name: &str, cluster: &str| BoundCertificate {
+            name: name.to_owned(),
+            cluster: cluster.to_owned(),
+        };
+        let certificates = [bind("bridge.prod.example", "prod"), bind("bridge.dev.example", "dev")];
+        let access = Access::bound(Vec::new(), &certificates).unwrap();
+        let admit = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            let made = rcgen::generate_simple_self_signed(names).unwrap();
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+            let peer = Peer { address, certificate: Some(made.cert.der().clone()) };
+            access.admit(&HeaderMap::new(), Some(&peer)).map(|sender| sender.cluster.unwrap().to_string())
+        };
+        assert_eq!(admit(&["bridge.dev.example"]).as_deref(), Some("dev"));
+        assert_eq!(admit(&["x.example", "bridge.prod.example"]).as_deref(), Some("prod"));
+        assert_eq!(admit(&["bridge.stage.example"]), None);
+        assert!(Access::bound(Vec::new(), &[bind("no name", "x")]).is_err());
     }
 
     #[test]

@@ -53,6 +53,9 @@ pub enum Refusal {
     /// 405
     #[error("send it by POST")]
     Method,
+    /// 429
+    #[error("this client asks too often")]
+    TooOften,
     /// 400: a proxy that turns a POST into something else loses the body.
     #[error("the body is empty")]
     Empty,
@@ -100,6 +103,7 @@ impl Refusal {
             Self::OtherCluster => StatusCode::FORBIDDEN,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Self::ClusterName
             | Self::Empty
             | Self::Malformed(_)
@@ -123,6 +127,7 @@ impl Refusal {
             Self::OtherCluster => "other_cluster",
             Self::NoSuchPath => "no_such_path",
             Self::Method => "method",
+            Self::TooOften => "too_often",
             Self::ClusterName => "cluster_name",
             Self::Empty => "empty",
             Self::Malformed(_) | Self::NoReview(_) | Self::Record { .. } => "malformed",

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::print_stderr,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test that fails here fails"
 )]
 

@@ -37,13 +37,14 @@ impl Receiver {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map(|line| line.unwrap())
-            .find_map(|line| {
-                line.split_once("listening intake ").map(|(_, address)| address.trim().parse().unwrap())
-            })
-            .unwrap();
+        let mut told = Vec::new();
+        let address = lines.by_ref().map(|line| line.unwrap()).find_map(|line| {
+            let address =
+                line.split_once("listening intake ").map(|(_, address)| address.trim().parse().unwrap());
+            told.push(line);
+            address
+        });
+        let address = address.unwrap_or_else(|| panic!("the receiver did not start: {told:#?}"));
         // Somebody must go on reading.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, address }
