@@ -1,6 +1,6 @@
 //! Two receivers on one database, killed again and again while events are posted to both.
 //!
-//! `KAB_TEST_EVENTS` posts another number of events and makes a measurement of it (run it with `--nocapture`).
+//! `TEST_EVENTS` posts another number of events and makes a measurement of it (run it with `--nocapture`).
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader};
@@ -89,7 +89,7 @@ async fn sink() -> (SocketAddr, Arc<Mutex<HashMap<String, usize>>>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_lose_nothing_and_double_nothing() {
     let Some(server) = Server::start() else { return };
-    let bodies = std::env::var("KAB_TEST_EVENTS").map_or(1000, |events| events.parse().unwrap()) / TOGETHER;
+    let bodies = std::env::var("TEST_EVENTS").map_or(1000, |events| events.parse().unwrap()) / TOGETHER;
     let url = server.database("killed").await;
     audit_service::tls::install();
     let (sink, seen) = sink().await;
