@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use audit_service::config::{Bytes, Check, Listen, Mistakes, Span};
+use audit_service::config::{Bytes, Check, Listen, Mistakes, SecretFile, Span};
 use audit_service::{http, logging, tls};
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,9 @@ pub struct Body {
 pub struct Admin {
     /// Where it listens.
     pub listen: Listen,
+    /// A file with the bearer token that the API asks for. Without one it answers this machine alone, and nobody when other
+    /// machines can reach the port.
+    pub token_file: Option<SecretFile>,
 }
 
 /// Which of the matching rules raise an alert.
@@ -135,7 +138,7 @@ impl Default for Body {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: Listen(([127, 0, 0, 1], 8080).into()) }
+        Self { listen: Listen(([127, 0, 0, 1], 8080).into()), token_file: None }
     }
 }
 

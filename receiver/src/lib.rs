@@ -5,6 +5,7 @@
 )]
 
 pub mod activity;
+pub mod api;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -11,6 +11,7 @@ use audit_service::shutdown::Shutdown;
 use audit_service::{admin, http, listen, tls};
 use tokio::sync::Semaphore;
 
+use crate::api::{self, Api};
 use crate::config::{Auth, Config};
 use crate::evaluate::Evaluator;
 use crate::freshness::{self, Freshness};
@@ -63,7 +64,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
         access: access(&config)?,
         pace: config.body.rate.map(Pace::new),
         limits: Limits::new(config.body.limit.len(), config.body.budget.len(), config.body.timeout.0),
-        evaluator,
+        evaluator: evaluator.clone(),
         workers,
         store: store.clone(),
         counters: counters.clone(),
@@ -71,11 +72,17 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     });
     let intake_port = listen::bind("intake", config.listen).await?;
     let admin_port = listen::bind("admin", config.admin.listen).await?;
+    let api = Api {
+        store: store.clone(),
+        evaluator,
+        token: config.admin.token_file.clone(),
+        listen: admin_port.local_addr()?,
+    };
 
     // Those that end after the intake has drained.
     let late = Shutdown::new();
     let admin =
-        tokio::spawn(admin::serve(admin_port, health.clone(), metrics, axum::Router::new(), late.clone()));
+        tokio::spawn(admin::serve(admin_port, health.clone(), metrics, api::router(api), late.clone()));
     tokio::spawn(follow(store.clone(), health.condition("store")));
     tokio::spawn(store.clone().watch_health(HEARTBEAT));
     tokio::spawn(watch_backlogs(store.clone(), counters.clone()));

@@ -123,6 +123,28 @@ pub struct ActivityFilter {
     pub namespace: Option<String>,
 }
 
+/// Which alerts somebody wants to see. What is not given fits everything.
+#[derive(Clone, Default, Debug)]
+pub struct AlertsWanted {
+    /// Of this rule.
+    pub rule: Option<String>,
+    /// From this cluster.
+    pub cluster: Option<String>,
+    /// About this user.
+    pub user: Option<String>,
+}
+
+/// An alert in the store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// Its place in the store's order.
+    pub seq: i64,
+    /// The silence that kept it from the outputs.
+    pub silenced: Option<String>,
+    /// See [`Alert::document`].
+    pub document: String,
+}
+
 /// An entry of the activity.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Shown {
@@ -396,6 +418,62 @@ impl Store {
     /// When the store can't be read.
     pub async fn clusters(&self) -> Result<Vec<(String, i64)>, StoreError> {
         self.reader.clusters().await
+    }
+
+    /// Up to `limit` alerts stored before the place `before`, newest first.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn page(
+        &self,
+        before: i64,
+        wanted: &AlertsWanted,
+        limit: u32,
+    ) -> Result<Vec<Stored>, StoreError> {
+        self.reader.page(before, wanted, limit).await
+    }
+
+    /// How many alerts of each rule there are of events since `day` and since `week`, nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn hits(&self, day: i64, week: i64) -> Result<Vec<(String, i64, i64)>, StoreError> {
+        self.reader.hits(day, week).await
+    }
+
+    /// Up to `limit` entries of activity that began before `before`, or then with a lesser id, newest first; each with its
+    /// id.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn activity_page(
+        &self,
+        before: i64,
+        id: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, Shown)>, StoreError> {
+        self.reader.activity_page(before, id, limit).await
+    }
+
+    /// Up to `limit` quarantined records after the place `after`, of one cluster if given, oldest first.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn quarantined(
+        &self,
+        after: i64,
+        cluster: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Kept>, StoreError> {
+        self.reader.quarantined(after, cluster, limit).await
+    }
+
+    /// All silences that there ever were, oldest first.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn silences(&self) -> Result<Vec<Silence>, StoreError> {
+        self.reader.silences().await
     }
 
     /// Lets the groups of alerts alike whose time is over wait for their outputs, each as one.

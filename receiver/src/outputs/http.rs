@@ -119,7 +119,7 @@ impl Output for Http {
     }
 
     fn at_once(&self) -> u32 {
-        let most = self.config.form.at_once() * self.config.in_flight * 4;
+        let most = self.config.form.at_once() * self.config.in_flight * 32;
         u32::try_from(most).unwrap_or(u32::MAX).min(self.config.rate.unwrap_or(u32::MAX))
     }
 

@@ -7,8 +7,8 @@ use super::postgres::{self, Postgres};
 use super::query::Filter;
 use super::sqlite::{self, Sqlite};
 use super::{
-    ActivityFilter, Backlog, Kept, Location, OpenFailed, Recorded, Route, Shown, Silence, StoreError,
-    Waiting, Write,
+    ActivityFilter, AlertsWanted, Backlog, Kept, Location, OpenFailed, Recorded, Route, Shown, Silence,
+    StoreError, Stored, Waiting, Write,
 };
 
 /// A database, for reading.
@@ -121,6 +121,28 @@ impl Database {
 
     pub(super) async fn activity(&self, filter: &ActivityFilter) -> Result<Vec<Shown>, StoreError> {
         ask!(self, activity(filter))
+    }
+
+    pub(super) async fn page(
+        &self,
+        before: i64,
+        wanted: &AlertsWanted,
+        limit: u32,
+    ) -> Result<Vec<Stored>, StoreError> {
+        ask!(self, page(before, wanted, limit))
+    }
+
+    pub(super) async fn hits(&self, day: i64, week: i64) -> Result<Vec<(String, i64, i64)>, StoreError> {
+        ask!(self, hits(day, week))
+    }
+
+    pub(super) async fn activity_page(
+        &self,
+        before: i64,
+        id: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, Shown)>, StoreError> {
+        ask!(self, activity_page(before, id, limit))
     }
 
     pub(super) async fn erase(&self, user: &str) -> Result<u64, StoreError> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::super::query::{Filter, Value};
 use super::super::retention::{Cut, Old, cut};
-use super::super::{ActivityFilter, Shown};
+use super::super::{ActivityFilter, AlertsWanted, Shown, Stored};
 use super::super::{
     Alert, Backlog, Batch, Keep, Kept, Quarantined, Recorded, Route, Silence, Waiting, Write,
 };
@@ -25,6 +25,8 @@ mod activity;
 mod groups;
 #[path = "statements/kept.rs"]
 mod kept;
+#[path = "statements/pages.rs"]
+mod pages;
 #[path = "statements/retention.rs"]
 mod retention;
 #[path = "statements/silences.rs"]
@@ -32,6 +34,7 @@ mod silences;
 
 pub(in crate::store) use activity::activity;
 pub(in crate::store) use kept::{clusters, quarantine_counts, quarantined};
+pub(in crate::store) use pages::{activity_page, hits, page};
 pub(in crate::store) use retention::erase;
 pub(in crate::store) use silences::{add_silence, remove_silence, silences};
 
