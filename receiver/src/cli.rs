@@ -42,6 +42,8 @@ enum Command {
     Silences(commands::silences::Silences),
     /// Send an alert through every output, to see whether it arrives
     TestAlert(commands::test_alert::TestAlert),
+    /// Make a certificate and a token, as secrets of the cluster that this runs in, where there are none
+    Provision(commands::provision::Provision),
     /// Check and list rules
     #[command(subcommand)]
     Rules(commands::rules::Rules),
@@ -95,6 +97,7 @@ pub fn main() -> ExitCode {
         Some(Command::Erase(erase)) => commands::finish(erase.run()),
         Some(Command::Silences(silences)) => commands::finish(silences.run()),
         Some(Command::TestAlert(test)) => commands::finish(test.run()),
+        Some(Command::Provision(provision)) => commands::finish(provision.run()),
         Some(Command::Rules(rules)) => commands::finish(rules.run()),
     }
 }

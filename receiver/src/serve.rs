@@ -44,6 +44,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let location: Location = config.store.parse()?;
     let store = Store::open(&location, outputs::routes(&config.outputs)).await?;
     let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
+    if let Some(tls) = &tls {
+        metrics.register(|registry| registry.register_collector(Box::new(tls.expiry())));
+    }
     let evaluator = Arc::new(Evaluator::new(rules, hostname()).with_native(config.native));
     tokio::spawn(reload.follow(evaluator.clone(), counters.clone()));
     let workers = Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from)));

@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -16,6 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::reload::{Files, Reloaded};
+
+mod expiry;
 
 /// Makes ring the provider of the process, for crates that ask for a default one. Again does nothing.
 pub fn install() {
@@ -127,7 +133,15 @@ pub(crate) fn client(options: &ClientFiles, files: &mut Files) -> Result<ClientC
 
 /// A server's side of TLS, following its files. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Acceptor(Arc<Reloaded<Arc<ServerConfig>, Unusable>>);
+pub struct Acceptor(Arc<Reloaded<Serving, Unusable>>);
+
+/// What a server presents at the moment.
+#[derive(Clone, Debug)]
+struct Serving {
+    config: Arc<ServerConfig>,
+    /// When the first of the chain ends, in seconds since 1970.
+    not_after: Option<i64>,
+}
 
 impl Acceptor {
     /// Reads the files a first time.
@@ -135,7 +149,7 @@ impl Acceptor {
     /// # Errors
     /// [`Unusable`] names the file.
     pub fn new(options: ServerFiles) -> Result<Self, Unusable> {
-        let build = move |files: &mut Files| server(&options, files).map(Arc::new);
+        let build = move |files: &mut Files| server(&options, files);
         Reloaded::new("server certificate", build).map(|config| Self(Arc::new(config)))
     }
 
@@ -144,14 +158,32 @@ impl Acceptor {
     /// # Errors
     /// What the client did wrong, or that it was too slow.
     pub async fn accept(&self, stream: TcpStream, timeout: Duration) -> io::Result<TlsStream<TcpStream>> {
-        let acceptor = TlsAcceptor::from(self.0.get());
+        let acceptor = TlsAcceptor::from(self.0.get().config);
         tokio::time::timeout(timeout, acceptor.accept(stream)).await?
+    }
+
+    /// A metric: `certificate_expiry_timestamp_seconds`, when the certificate of the moment ends, since 1970.
+    pub fn expiry(&self) -> impl Collector + use<> {
+        Expiry(self.clone())
     }
 }
 
-fn server(options: &ServerFiles, files: &mut Files) -> Result<ServerConfig, Unusable> {
+#[derive(Debug)]
+struct Expiry(Acceptor);
+
+impl Collector for Expiry {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let Some(not_after) = self.0.0.get().not_after else { return Ok(()) };
+        let (name, help) = ("certificate_expiry_timestamp", "When the server's certificate ends, since 1970");
+        let gauge = ConstGauge::new(not_after);
+        gauge.encode(encoder.encode_descriptor(name, help, Some(&Unit::Seconds), gauge.metric_type())?)
+    }
+}
+
+fn server(options: &ServerFiles, files: &mut Files) -> Result<Serving, Unusable> {
     let (certificate, key) = (&options.certificate_file, &options.key_file);
     let (chain, private) = (certificates(certificate, files)?, private_key(key, files)?);
+    let not_after = chain.iter().filter_map(expiry::not_after).min();
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(Unusable::Provider)?;
@@ -172,7 +204,7 @@ fn server(options: &ServerFiles, files: &mut Files) -> Result<ServerConfig, Unus
     let mut config =
         builder.with_single_cert(chain, private).map_err(|source| pair(certificate, key, source))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Ok(Serving { config: Arc::new(config), not_after })
 }
 
 fn provider() -> Arc<CryptoProvider> {

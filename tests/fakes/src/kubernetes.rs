@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::{Method, Request, Response};
 use serde_json::{Value, json};
@@ -208,6 +210,14 @@ impl State {
     }
 
     fn keep(&mut self, path: &str, mut object: Value) -> Value {
+        // What is written plainly is read in base64.
+        if let Some(Value::Object(plain)) =
+            object.as_object_mut().and_then(|object| object.remove("stringData"))
+        {
+            for (key, value) in plain {
+                object["data"][key] = STANDARD.encode(value.as_str().unwrap_or_default()).into();
+            }
+        }
         self.version += 1;
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
         self.objects.insert(path.to_owned(), object.clone());

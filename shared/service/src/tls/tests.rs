@@ -60,7 +60,7 @@ impl Authority {
 }
 
 fn always(files: ServerFiles) -> Acceptor {
-    let config = Reloaded::new("server", move |read| super::server(&files, read).map(Arc::new)).unwrap();
+    let config = Reloaded::new("server", move |read| super::server(&files, read)).unwrap();
     Acceptor(Arc::new(config.looking_always()))
 }
 
@@ -74,6 +74,17 @@ async fn presented(address: SocketAddr, client: &ClientFiles) -> Vec<u8> {
     let stream = TcpStream::connect(address).await.unwrap();
     let stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
     stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+#[test]
+fn the_end_of_the_certificate_is_a_metric() {
+    let authority = Authority::new();
+    authority.issue("server");
+    let acceptor = Acceptor::new(authority.server()).unwrap();
+    let metrics = crate::metrics::Metrics::new("a-b", "1");
+    metrics.register(|registry| registry.register_collector(Box::new(acceptor.expiry())));
+    let page = metrics.encode();
+    assert!(page.contains("a_b_certificate_expiry_timestamp_seconds 67090118400\n"), "{page}");
 }
 
 fn der(path: &Path) -> Vec<u8> {
