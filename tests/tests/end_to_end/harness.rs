@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(crate) use bridge::{Bridge, Cloud};
 pub(crate) use http::Client;
 pub(crate) use moto::Moto;
-pub(crate) use program::{Ended, RECEIVER, run};
+pub(crate) use program::{Ended, Program, RECEIVER, run};
 pub(crate) use receiver::{Receiver, list};
 
 /// How long a condition may take to come true on a slow and busy machine. Nothing waits that long when all is well.

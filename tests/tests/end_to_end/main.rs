@@ -13,6 +13,7 @@
 mod check;
 mod credentials;
 mod delivery;
+mod gke;
 mod harness;
 mod intake;
 mod kills;
