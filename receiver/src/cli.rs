@@ -40,6 +40,9 @@ enum Command {
     /// Keep alerts from the outputs for a while
     #[command(subcommand)]
     Silences(commands::silences::Silences),
+    /// Print how outputs stand, and let refused alerts wait again
+    #[command(subcommand)]
+    Outputs(commands::outputs::Outputs),
     /// Send an alert through every output, to see whether it arrives
     TestAlert(commands::test_alert::TestAlert),
     /// Make a certificate and a token, as secrets of the cluster that this runs in, where there are none
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Some(Command::Quarantine(quarantine)) => commands::finish(quarantine.run()),
         Some(Command::Erase(erase)) => commands::finish(erase.run()),
         Some(Command::Silences(silences)) => commands::finish(silences.run()),
+        Some(Command::Outputs(outputs)) => commands::finish(outputs.run()),
         Some(Command::TestAlert(test)) => commands::finish(test.run()),
         Some(Command::Provision(provision)) => commands::finish(provision.run()),
         Some(Command::Rules(rules)) => commands::finish(rules.run()),

@@ -8,6 +8,7 @@ use audit_service::exit;
 pub mod activity;
 pub mod alerts;
 pub mod erase;
+pub mod outputs;
 pub mod provision;
 pub mod quarantine;
 pub mod replay;

@@ -184,7 +184,10 @@ impl Intake {
         let recorded = self.store.record(batch).await;
         self.counters.store_latency(begun.elapsed());
         match recorded {
-            Ok(recorded) => Ok(recorded.new),
+            Ok(recorded) => {
+                self.counters.silenced(recorded.silenced);
+                Ok(recorded.new)
+            }
             Err(error) => {
                 NotStored { error: &error }.emit(&self.counters);
                 Err(Refusal::Store(error))

@@ -71,6 +71,7 @@ pub struct Counters {
     quarantined: Counter,
     alerts: Family<Rule, Counter>,
     repeated: Counter,
+    silenced: Counter,
     refused: Family<Reason, Counter>,
     body_size: Histogram,
     store_latency: Histogram,
@@ -120,6 +121,11 @@ impl Counters {
                 repeated: register!(
                     "alerts_repeated",
                     "Alerts that were stored before, from events sent again",
+                    Counter::default()
+                ),
+                silenced: register!(
+                    "alerts_silenced",
+                    "New alerts that a silence keeps from the outputs",
                     Counter::default()
                 ),
                 refused: register!("requests_refused", "Requests not taken, by reason", Family::default()),
@@ -231,6 +237,11 @@ impl Counters {
             told.left_out += 1
         }
         tells
+    }
+
+    /// Silences keep new alerts from the outputs.
+    pub fn silenced(&self, alerts: usize) {
+        self.silenced.inc_by(alerts as u64);
     }
 
     /// Retention removed rows.

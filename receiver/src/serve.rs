@@ -89,6 +89,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     tokio::spawn(follow(store.clone(), health.condition("store")));
     tokio::spawn(store.clone().watch_health(HEARTBEAT));
     tokio::spawn(watch_backlogs(store.clone(), counters.clone()));
+    tokio::spawn(ignore_hangup());
     tokio::spawn(retention::run(
         config.retention.clone(),
         location,
@@ -147,6 +148,16 @@ async fn follow(store: Store, condition: Condition) {
 async fn close_groups(store: Store) {
     while store.close_groups().await != Err(StoreError::Closed) {
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Who moves files away tells by this signal, which would end the process otherwise. Files are opened for each batch, so
+/// there is nothing else to do.
+async fn ignore_hangup() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangup) => while hangup.recv().await.is_some() {},
+        Err(error) => tracing::warn!(%error, "a hangup will end the receiver"),
     }
 }
 

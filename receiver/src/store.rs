@@ -606,6 +606,22 @@ pub async fn erase(location: &Location, user: &str) -> Result<u64, StoreError> {
     Database::attach(location).erase(user).await
 }
 
+/// How each output stands for which anything waits or was refused.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn backlogs(location: &Location) -> Result<Vec<Backlog>, StoreError> {
+    Database::read_only(location).backlogs().await
+}
+
+/// Lets what an output refused wait for it again; how many alerts.
+///
+/// # Errors
+/// When the store can't be written.
+pub async fn retry(location: &Location, output: &str) -> Result<u64, StoreError> {
+    Database::attach(location).retry(output).await
+}
+
 /// Adds a silence to a store that another process may be writing. It counts for alerts that are stored from now on.
 ///
 /// # Errors

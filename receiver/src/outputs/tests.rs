@@ -156,5 +156,7 @@ async fn what_waits_and_what_is_refused_is_counted_exactly() {
     let backlogs = store.backlogs().await.unwrap();
     let counts: Vec<_> = backlogs.iter().map(|backlog| (backlog.waiting, backlog.refused)).collect();
     assert_eq!(counts, [(0, 1), (20, 0)]);
+    assert_eq!(crate::store::retry(&location, "http/test").await, Ok(1));
+    assert_eq!(store.waiting("http/test", 9).await.unwrap()[0].document, "003");
     assert!(backlogs[0].oldest.is_none() && backlogs[1].oldest.is_some());
 }

@@ -123,6 +123,10 @@ impl Database {
         ask!(self, activity(filter))
     }
 
+    pub(super) async fn retry(&self, output: &str) -> Result<u64, StoreError> {
+        ask!(self, retry(output))
+    }
+
     pub(super) async fn page(
         &self,
         before: i64,

@@ -250,6 +250,12 @@ pub(in crate::store) async fn waiting(
     Ok(all)
 }
 
+/// Lets what an output refused wait for it again; how many alerts.
+pub(in crate::store) async fn retry(pool: &Pool<Driver>, output: &str) -> sqlx::Result<u64> {
+    let again = sqlx::query("UPDATE deliveries SET refused = NULL WHERE output = $1 AND refused IS NOT NULL");
+    again.bind(output).execute(pool).await.map(|done| done.rows_affected())
+}
+
 /// How outputs stand.
 pub(in crate::store) async fn backlogs(pool: &Pool<Driver>) -> sqlx::Result<Vec<Backlog>> {
     let rows = sqlx::query_as::<Driver, (String, i64, i64, Option<i64>)>(
