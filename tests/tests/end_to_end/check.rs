@@ -30,7 +30,7 @@ fn the_trouble(bridge: &Bridge, outcome: &str) -> String {
 }
 
 fn bridge(aws: &Aws, receiver: &str) -> Bridge {
-    Bridge::new(&Cloud { endpoint: aws.endpoint(), receiver: receiver.to_owned() })
+    Bridge::new(&Cloud { endpoint: aws.endpoint(), receiver: receiver.to_owned() }).at_ease()
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(crate) struct Bridge {
     checkpoint: PathBuf,
     cloud: Cloud,
     sweeps: &'static str,
+    poll: &'static str,
     env: Vec<(String, String)>,
     program: Option<Program>,
 }
@@ -41,6 +42,7 @@ impl Bridge {
             folder,
             cloud: cloud.clone(),
             sweeps: "100ms,1s,5s",
+            poll: "100ms",
             env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
             program: None,
         }
@@ -49,6 +51,11 @@ impl Bridge {
     /// The same with other ages of its sweeps.
     pub(crate) fn sweeps(self, sweeps: &'static str) -> Self {
         Self { sweeps, ..self }
+    }
+
+    /// The same, asking as rarely as in production: what `check` says of quotas depends on it.
+    pub(crate) fn at_ease(self) -> Self {
+        Self { sweeps: "5s,1m,10m,1h", poll: "5s", ..self.set("KAB_REQUESTS_PER_SECOND", "2") }
     }
 
     /// The same with these environment variables alone, instead of static credentials.
@@ -133,7 +140,7 @@ impl Bridge {
             .args(["--endpoint-url", &self.cloud.endpoint, "--receiver-url", &self.cloud.receiver])
             .arg("--checkpoint")
             .arg(format!("file:{}", self.checkpoint.display()))
-            .args(["--sweeps", self.sweeps, "--poll-interval", "100ms"])
+            .args(["--sweeps", self.sweeps, "--poll-interval", self.poll])
             // Nothing of the machine's own AWS set-up, and no look at its metadata service.
             .env_clear()
             .envs([("HOME", self.folder.path().as_os_str()), ("PATH", "/usr/bin:/bin".as_ref())])
