@@ -24,10 +24,9 @@ pub use credit::Credit;
 pub use metrics::{Gap, HubMetrics};
 pub use position::Position;
 
-/// After attaching: the service refuses some links only once they stand.
+/// When a partition is first asked how far behind its reader is: the service refuses some links only once they stand. Later
+/// it is asked as often as an answer may take.
 const LOOK_FIRST: Duration = Duration::from_secs(1);
-/// How often a partition is asked how far behind its reader is.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// At most so many bytes of messages in a batch, a single larger one excepted.
 const MOST_BYTES: usize = 2 << 20;
 /// At most so many messages in a batch.
@@ -243,9 +242,10 @@ impl Partition {
     async fn look(&mut self) -> Result<(), Unavailable> {
         let properties = self.hub.partition(&self.id).await?;
         let behind = self.hub_metrics.looked(&self.unit, &properties, self.position.sequence);
+        let look_every = self.hub.settings().endpoint.answer_within;
         if let Some(link) = &mut self.link {
-            link.look_at = Instant::now() + LOOK_EVERY;
-            let stalled = behind > 0 && link.heard.elapsed() >= LOOK_EVERY && self.position.is_known();
+            link.look_at = Instant::now() + look_every;
+            let stalled = behind > 0 && link.heard.elapsed() >= look_every && self.position.is_known();
             if stalled {
                 return Err(Failure::Lost {
                     what: "reading the partition",

@@ -13,6 +13,7 @@ use audit_fakes::azure::{self, EventHubs, Hub as FakeHub, Selector};
 use audit_service::client::{Client, Options};
 use audit_service::health::Health;
 use eventhub_bridge::amqp::{Condition, Endpoint, Failure, Start};
+use eventhub_bridge::config::Config;
 use eventhub_bridge::credentials::{Credentials, Entra, Identity};
 use eventhub_bridge::hub::{Hub, Settings, Unavailable};
 use eventhub_bridge::source::{HubMetrics, Partition, Position, Reading};
@@ -280,20 +281,82 @@ async fn silence_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_link_on_which_nothing_comes_although_messages_wait_is_made_anew() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 1);
+    let policy = fake.connection_string("audit").parse().unwrap();
+    let hub = hub_with(&fake, Credentials::Policy(policy), Duration::from_secs(1));
+    let reading = reading(&hub, false);
+    let mut read = partition(&reading, "0", None);
+    fill(&held, 0, 0..5);
+    assert_eq!(take(&mut read, 5).await, numbers(0..5));
+    held.mute(0);
+    fill(&held, 0, 5..10);
+    assert_eq!(take(&mut read, 5).await, numbers(5..10));
+    assert_eq!(fake.attached().len(), 2);
+}
+
+#[tokio::test]
+async fn over_tls_with_an_authority_of_ones_own() {
+    audit_service::tls::install();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, made.cert.pem()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let server = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let fake = EventHubs::start_at("127.0.0.1:0".parse().unwrap(), Some(Arc::new(server).into()));
+    let held = fake.hub("audit", 1);
+    fill(&held, 0, 0..100);
+    let string = folder.path().join("string");
+    std::fs::write(&string, fake.connection_string("audit")).unwrap();
+    let mut config = Config {
+        connection_string_file: Some(string.into()),
+        endpoint_url: Some(format!("amqps://localhost:{}", fake.address().port())),
+        answer_timeout: audit_service::config::Span::secs(5),
+        ..Config::default()
+    };
+    let open = |config: &Config| {
+        let target = config.target().unwrap();
+        let settings = Settings {
+            endpoint: target.endpoint,
+            hub: target.hub,
+            group: "$Default".to_owned(),
+            epoch: Some(0),
+            reader: "test".to_owned(),
+        };
+        Arc::new(Hub::new(settings, target.credentials))
+    };
+    let stranger = open(&config).partitions().await.unwrap_err();
+    assert!(stranger.to_string().contains("certificate"), "{stranger}");
+    config.tls.ca_file = Some(ca_file);
+    let hub = open(&config);
+    let reading = reading(&hub, true);
+    assert_eq!(take(&mut partition(&reading, "0", None), 100).await, numbers(0..100));
+}
+
+#[tokio::test]
 async fn an_expired_position_begins_at_the_oldest_message() {
     let fake = EventHubs::start();
     let held = fake.hub("audit", 1);
     fill(&held, 0, 0..10);
     let hub = hub(&fake);
-    let reading = reading(&hub, true);
+    let registry = audit_service::metrics::Metrics::new("test", "0");
+    let reading = Reading { hub_metrics: HubMetrics::new(&registry), ..reading(&hub, true) };
     let mut read = partition(&reading, "0", None);
     let first = next(&mut read).await.unwrap();
     let position: Position = first.position.unwrap();
     drop(read);
     fill(&held, 0, 10..20);
     held.keep(0, 5);
-    let mut read = partition(&reading, "0", Some(position));
+    let mut read = partition(&reading, "0", Some(position.clone()));
     assert_eq!(take(&mut read, 5).await, numbers(15..20));
+    let gone = 15 - position.sequence.unwrap() - 1;
+    let counted = registry.encode();
+    assert!(counted.contains(&format!("test_missed_total{{unit=\"audit/0\"}} {gone}")), "{counted}");
 
     // A hub that was made anew numbers from zero.
     let foreign = Position { sequence: Some(4_711), offset: Some("9:9:9".to_owned()), since: None };

@@ -9,6 +9,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::Shared;
 
+/// No condition of the wire: the reader stays attached and gets nothing more.
+pub(super) const MUTE: &str = "mute";
+
 /// The handle to a hub.
 #[derive(Debug, Clone)]
 pub struct Hub {
@@ -189,6 +192,13 @@ impl Hub {
     pub fn detach(&self, partition: usize, condition: &str) {
         self.with(partition, |partition| {
             partition.readers.values_mut().for_each(|readers| kick(readers, condition));
+        });
+    }
+
+    /// Lets the links of a partition's readers fall silent, as links do that were forgotten: nothing comes, and no word.
+    pub fn mute(&self, partition: usize) {
+        self.with(partition, |partition| {
+            partition.readers.values_mut().for_each(|readers| kick(readers, MUTE));
         });
     }
 

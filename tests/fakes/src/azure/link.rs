@@ -11,7 +11,7 @@ use fe2o3_amqp::types::primitives::{Binary, Symbol, Timestamp, Value};
 use tokio::sync::{mpsc, watch};
 
 use super::connection::Peer;
-use super::hub::{Selector, Stored};
+use super::hub::{MUTE, Selector, Stored};
 use super::{Attached, State};
 
 /// What a client attached for, or why that makes no sense.
@@ -145,6 +145,10 @@ async fn read(mut sender: Sender, attached: Attached, mut reading: Reading, peer
         }
     };
     drop(reading);
+    if condition == MUTE {
+        let _ = sender.on_detach().await;
+        return;
+    }
     close(sender, &condition).await;
 }
 
