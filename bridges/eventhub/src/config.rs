@@ -51,7 +51,7 @@ pub struct Config {
     pub receiver: ReceiverOptions,
     /// Where records go that are no events: `receiver`, or `file:PATH` for a receiver without a quarantine.
     pub quarantine: Keep,
-    /// The store of checkpoints: `file:FOLDER`.
+    /// The store of checkpoints: `file:FOLDER`, `configmap:NAMESPACE/NAME` or `az://ACCOUNT/CONTAINER/PREFIX`.
     pub checkpoint: String,
     /// The admin port.
     pub admin: AdminOptions,
