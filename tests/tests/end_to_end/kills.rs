@@ -17,7 +17,7 @@ fn every_alert_stands_once_after_a_few_kills() {
 }
 
 #[test]
-#[ignore = "takes half an hour; .ci/long runs it"]
+#[ignore = "takes ten minutes; .ci/long runs it"]
 fn every_alert_stands_once_after_500_kills() {
     let first = seed("kills");
     for seed in first..first + 10 {
