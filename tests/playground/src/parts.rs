@@ -83,6 +83,10 @@ impl Part {
         Ok(Self { name, log, child })
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Where its log is.
     pub(crate) fn log(&self) -> &Path {
         &self.log

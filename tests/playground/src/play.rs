@@ -10,16 +10,13 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use audit_fakes::Random;
-use audit_fakes::aws::{Aws, Stream};
 use audit_fakes::traffic::{RULES, Traffic};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Options;
+use crate::clusters::{Clouds, Log};
 use crate::parts::Part;
 use crate::show::{self, Alert, Stage};
-
-/// The log group of the cluster that is played.
-pub(crate) const GROUP: &str = "/aws/eks/demo/cluster";
 
 /// How long the last alerts of a bounded play may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,27 +60,26 @@ pub(crate) fn play(options: &Options) -> Result<(), Failure> {
     let (sender, news) = mpsc::channel();
     watch_for_ctrl_c(sender.clone())?;
 
-    let aws = Aws::start();
-    let group = aws.group(GROUP);
-    let streams: Vec<_> = (1_u64..=2).map(|number| group.stream(&stream_name(number))).collect();
+    let clouds = Clouds::start();
     let mut receiver = start_receiver(folder, sender.clone())?;
     let (intake, receiver_admin) = (receiver.listening("intake")?, receiver.listening("admin")?);
-    let mut bridge = start_bridge(&aws, &intake, folder, sender)?;
-    let bridge_admin = bridge.listening("admin")?;
+    let mut bridges = clouds.start_bridges(&intake, folder, &sender)?;
+    drop(sender);
+    let admins = bridges.iter_mut().map(|bridge| bridge.listening("admin")).collect::<Result<Vec<_>, _>>()?;
     show::stage(&Stage {
-        cloud: &aws.endpoint(),
-        bridge_admin: &bridge_admin,
-        bridge_log: bridge.log(),
+        clouds: &clouds.whereabouts(),
+        bridges: &bridges,
+        bridge_admins: &admins,
         intake: &intake,
         receiver_admin: &receiver_admin,
         receiver_log: receiver.log(),
         store: &folder.join("alerts.db"),
     });
 
-    let outcome = Play::new(options, streams).run(&news);
+    let outcome = Play::new(options, clouds.logs()).run(&news);
     let outcome = match outcome {
         Err(End::Part(name)) => {
-            Err(if name == "audit-receiver" { receiver.failure() } else { bridge.failure() })
+            Err(bridges.iter().find(|bridge| bridge.name() == name).unwrap_or(&receiver).failure())
         }
         Err(End::Wrong(failure)) => Err(failure),
         Ok(totals) => {
@@ -91,7 +87,7 @@ pub(crate) fn play(options: &Options) -> Result<(), Failure> {
             Ok(())
         }
     };
-    bridge.stop();
+    bridges.into_iter().for_each(Part::stop);
     receiver.stop();
     outcome
 }
@@ -104,33 +100,6 @@ fn start_receiver(folder: &Path, news: Sender<News>) -> Result<Part, Failure> {
     let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let args = [&["serve", "--store", &store, "--rules", &rules], &listen[..]].concat();
     Part::start("audit-receiver", &args, folder, news)
-}
-
-fn start_bridge(aws: &Aws, intake: &str, folder: &Path, news: Sender<News>) -> Result<Part, Failure> {
-    let args = [
-        "run",
-        "--log-group",
-        GROUP,
-        "--region",
-        audit_fakes::aws::REGION,
-        "--endpoint-url",
-        &aws.endpoint(),
-        "--receiver-url",
-        &format!("http://{intake}/k8s_audit"),
-        "--checkpoint",
-        &format!("file:{}", folder.join("checkpoint").display()),
-        "--admin-listen",
-        "127.0.0.1:0",
-        // Younger than the defaults, so that alerts are soon seen.
-        "--sweeps",
-        "1s,10s,1m",
-    ];
-    Part::start("cloudwatch-bridge", &args, folder, news)
-}
-
-/// Two API servers write a stream each.
-fn stream_name(number: u64) -> String {
-    format!("kube-apiserver-audit-{}", Random::new(number).hex(32))
 }
 
 fn watch_for_ctrl_c(news: Sender<News>) -> Result<(), Failure> {
@@ -166,7 +135,7 @@ enum End {
 }
 
 struct Play {
-    streams: Vec<Stream>,
+    logs: Vec<Log>,
     traffic: Traffic,
     random: Random,
     begun: Instant,
@@ -178,9 +147,9 @@ struct Play {
 }
 
 impl Play {
-    fn new(options: &Options, streams: Vec<Stream>) -> Self {
+    fn new(options: &Options, logs: Vec<Log>) -> Self {
         Self {
-            streams,
+            logs,
             traffic: Traffic::new(options.seed),
             random: Random::new(options.seed),
             begun: Instant::now(),
@@ -223,7 +192,7 @@ impl Play {
         let due = self.bound.map_or(due, |bound| due.min(bound));
         while self.totals.events < due {
             let line = self.traffic.line(now_ms());
-            self.random.pick(&self.streams).put(line.at_ms, &line.text);
+            self.random.pick(&self.logs).put(&line);
             self.due.extend(line.rule.map(|rule| (line.audit_id, rule.to_owned())));
             self.totals.events += 1;
         }

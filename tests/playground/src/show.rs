@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::parts::PART;
-use crate::play::{Failure, GROUP, Totals};
+use crate::parts::{PART, Part};
+use crate::play::{Failure, Totals};
 
 /// What of an alert is shown.
 #[derive(Debug, Deserialize)]
@@ -20,9 +20,9 @@ pub(crate) struct Alert {
 
 /// Where everything is.
 pub(crate) struct Stage<'a> {
-    pub(crate) cloud: &'a str,
-    pub(crate) bridge_admin: &'a str,
-    pub(crate) bridge_log: &'a Path,
+    pub(crate) clouds: &'a [(&'static str, String)],
+    pub(crate) bridges: &'a [Part],
+    pub(crate) bridge_admins: &'a [String],
     pub(crate) intake: &'a str,
     pub(crate) receiver_admin: &'a str,
     pub(crate) receiver_log: &'a Path,
@@ -31,23 +31,28 @@ pub(crate) struct Stage<'a> {
 
 /// Prints the picture and what to try.
 pub(crate) fn stage(stage: &Stage<'_>) {
-    let Stage { cloud, bridge_admin, bridge_log, intake, receiver_admin, receiver_log, store } = stage;
+    let Stage { clouds, bridges, bridge_admins, intake, receiver_admin, receiver_log, store } = stage;
     let program = std::env::current_exe().unwrap_or_default();
     let program = program.display();
-    let (bridge_log, receiver_log, store) = (bridge_log.display(), receiver_log.display(), store.display());
+    let (receiver_log, store) = (receiver_log.display(), store.display());
+    let (mut picture, mut metrics) = (String::new(), String::new());
+    for (((cloud, place), bridge), admin) in clouds.iter().zip(*bridges).zip(*bridge_admins) {
+        let (cloud, name) = (format!("{cloud} (an imitation)"), bridge.name());
+        picture += &format!(
+            "  {cloud:33}{place}\n        |\n  {name:33}log: {}\n        |\n",
+            bridge.log().display()
+        );
+        metrics +=
+            &format!("  curl -s http://{admin}/metrics      what {name} does: lag, sweeps, deliveries\n");
+    }
     print(&format!(
         "
-  CloudWatch Logs (an imitation)   {cloud}   {GROUP}
-        |
-  cloudwatch-bridge                log: {bridge_log}
-        |
-  audit-receiver                   log: {receiver_log}
+{picture}  audit-receiver                   log: {receiver_log}
         |
   alerts, below as they are raised
 
 Look further, in another terminal:
-  curl -s http://{bridge_admin}/metrics      what the bridge does: lag, sweeps, deliveries
-  curl -s http://{receiver_admin}/metrics      what the receiver does: received, evaluated, alerts by rule
+{metrics}  curl -s http://{receiver_admin}/metrics      what the receiver does: received, evaluated, alerts by rule
   curl -s http://{receiver_admin}/readyz       whether it is ready, and if not, why
   {PART}=audit-receiver {program} alerts --store sqlite:{store}
   curl -s http://{intake}/k8s_audit --data '{EXAMPLE}'
