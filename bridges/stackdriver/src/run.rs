@@ -139,6 +139,7 @@ impl<C: Convert> Shared<C> {
                 let (client, condition, metrics) =
                     (client.clone(), condition.clone(), self.daemon.metrics.clone());
                 Ok(pubsub::Subscription::read(
+                    self.google.clone(),
                     client,
                     options.clone(),
                     outstanding.clone(),

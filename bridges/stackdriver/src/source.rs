@@ -91,6 +91,19 @@ impl Google {
         self.get(&format!("{}/v1/{name}", self.pubsub)).await
     }
 
+    /// Whether we may read a subscription. Anybody may ask this, so it also tells whether Pub/Sub answers at all.
+    ///
+    /// # Errors
+    /// [`Asked`].
+    pub async fn may_consume(&self, subscription: &str) -> Result<bool, Asked> {
+        let permission = "pubsub.subscriptions.consume";
+        let question = json!({"permissions": [permission]});
+        let url = format!("{}/v1/{subscription}:testIamPermissions", self.pubsub);
+        let answer = self.ask(self.client.post(url).json(&question)).await?;
+        let granted = answer.get("permissions").and_then(Value::as_array);
+        Ok(granted.is_some_and(|granted| granted.iter().any(|name| name.as_str() == Some(permission))))
+    }
+
     /// The IAM policy of a topic.
     ///
     /// # Errors
@@ -108,9 +121,12 @@ impl Google {
     }
 
     async fn get(&self, url: &str) -> Result<Value, Asked> {
+        self.ask(self.client.get(url)).await
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Value, Asked> {
         let unanswered = |problem| Asked { problem, status: None };
-        let response =
-            self.send(self.client.get(url)).await.map_err(|failed| unanswered(failed.to_string()))?;
+        let response = self.send(request).await.map_err(|failed| unanswered(failed.to_string()))?;
         let status = response.status();
         let body = response.bytes().await.map_err(|error| unanswered(unavailable(error).to_string()))?;
         match status.is_success() {

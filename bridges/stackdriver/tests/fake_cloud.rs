@@ -25,6 +25,8 @@ struct Cloud {
     pubsub: PubSub,
     receiver: Receiver,
     folder: tempfile::TempDir,
+    /// Where the bridge looks for Pub/Sub.
+    pubsub_url: String,
 }
 
 impl Cloud {
@@ -32,7 +34,8 @@ impl Cloud {
         let (gcp, pubsub) = (Gcp::start(), PubSub::start());
         gcp.set_quota(None);
         pubsub.subscribe(SUBSCRIPTION, Duration::from_secs(600));
-        Self { gcp, pubsub, receiver: Receiver::start(), folder: tempfile::tempdir().unwrap() }
+        let pubsub_url = pubsub.endpoint();
+        Self { gcp, pubsub, receiver: Receiver::start(), folder: tempfile::tempdir().unwrap(), pubsub_url }
     }
 
     /// `count` entries from `start_ms` on, many at one time.
@@ -65,7 +68,7 @@ impl Cloud {
         let checkpoint = format!("file:{}", self.folder.path().join("checkpoints").display());
         command
             .args(["--endpoint-url", &self.gcp.endpoint(), "--metadata-url", &self.gcp.endpoint()])
-            .args(["--pubsub-endpoint-url", &self.pubsub.endpoint()])
+            .args(["--pubsub-endpoint-url", &self.pubsub_url])
             .args(["--receiver-url", &self.receiver.url(), "--checkpoint", &checkpoint])
             .args(["--admin-listen", "127.0.0.1:0", "--poll-interval", "100ms"])
             .args(flags)
@@ -381,6 +384,61 @@ fn streams_that_break_and_a_subscription_that_is_created_later() {
     await_true("acknowledgements", || cloud.pubsub.backlog(other) == 0);
     assert!(cloud.pubsub.streams() >= 4);
     assert_eq!(bridge.stop(), 0);
+}
+
+#[test]
+fn a_pub_sub_that_does_not_answer_shows_in_readiness() {
+    let mut cloud = Cloud::new();
+    let flags = ["--credentials", "anonymous", "--subscription", SUBSCRIPTION];
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    cloud.pubsub_url = format!("http://{nobody}");
+    let bridge = Bridge::start(cloud.command(&flags));
+    await_true("Pub/Sub to be missed", || bridge.ready().contains("does not answer"));
+    assert_eq!(bridge.stop(), 0);
+
+    cloud.pubsub_url = cloud.pubsub.endpoint();
+    cloud.pubsub.forbid(true);
+    let bridge =
+        Bridge::start(cloud.command(&["--credentials", "anonymous", "--subscription", SUBSCRIPTION]));
+    await_true("the permission to be missed", || bridge.ready().contains("roles/pubsub.subscriber"));
+    cloud.publish(1, 1);
+    await_true("readiness", || bridge.ready().ends_with("ok\n"));
+}
+
+#[test]
+fn workload_identity_federation_gives_tokens() {
+    let cloud = Cloud::new();
+    cloud.gcp.require_issued_tokens();
+    cloud.fill(1, 20);
+    let path = |name: &str| cloud.folder.path().join(name).display().to_string();
+    std::fs::write(path("subject"), "signed by somebody else").unwrap();
+    let file = json!({
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/other",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": format!("{}/v1/token", cloud.gcp.endpoint()),
+        "credential_source": {"file": path("subject")},
+    });
+    std::fs::write(path("federation.json"), file.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stackdriver-bridge"));
+    command
+        .args([
+            "run",
+            "--once",
+            "--project",
+            gcp::PROJECT,
+            "--location",
+            gcp::LOCATION,
+            "--cluster",
+            gcp::CLUSTER,
+        ])
+        .args(["--endpoint-url", &cloud.gcp.endpoint(), "--receiver-url", &cloud.receiver.url()])
+        .args(["--checkpoint", &format!("file:{}", path("checkpoints"))])
+        .env_clear()
+        .env("GOOGLE_APPLICATION_CREDENTIALS", path("federation.json"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!((cloud.receiver.len(), cloud.gcp.count(Operation::Token)), (20, 1));
 }
 
 #[test]

@@ -38,6 +38,14 @@ pub(super) async fn findings(google: &Google, name: &str) -> Vec<Finding> {
         let hint = "gcloud pubsub subscriptions update ... --expiration-period=never";
         findings.push(Finding::warn(format!("{title}: expiry"), found, hint));
     }
+    findings.push(match google.may_consume(name).await {
+        Ok(true) => Finding::ok(format!("{title}: permission"), "it may be read"),
+        Ok(false) => {
+            let grant = "gcloud pubsub subscriptions add-iam-policy-binding ... --role=roles/pubsub.subscriber --member=...";
+            Finding::fail(format!("{title}: permission"), "it may not be read", grant)
+        }
+        Err(asked) => Finding::warn(format!("{title}: permission"), asked.problem, "is this an emulator?"),
+    });
     findings.push(sink(google, name, topic).await);
     findings
 }

@@ -25,8 +25,9 @@ use google_cloud_pubsub::subscriber::handler::Handler;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use super::{Credentials, entry};
+use super::{Asked, Credentials, Google, entry};
 
 /// The most records that go on together.
 const BATCH: usize = 500;
@@ -153,12 +154,13 @@ pub struct Subscription {
     seen: Seen,
     taken: u64,
     once: bool,
-    reader: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl Subscription {
     /// Starts to read. `condition` is set while somebody must mend something first.
     pub fn read(
+        google: Google,
         client: Client,
         options: Options,
         outstanding: Outstanding,
@@ -167,8 +169,10 @@ impl Subscription {
     ) -> Self {
         let (sender, messages) = mpsc::channel(BATCH);
         let once = options.once;
-        let reader = tokio::spawn(read(client.0, options, outstanding.clone(), sender, condition, metrics));
-        Self { messages, outstanding, seen: Seen::new(REMEMBERED), taken: 0, once, reader }
+        let health = StreamHealth { condition, refused: Arc::default() };
+        let watch = tokio::spawn(watch(google, options.name.clone(), health.clone()));
+        let read = tokio::spawn(read(client.0, options, outstanding.clone(), sender, health, metrics));
+        Self { messages, outstanding, seen: Seen::new(REMEMBERED), taken: 0, once, tasks: [watch, read] }
     }
 
     fn take(&mut self, message: Message, handler: Handler, records: &mut Vec<Record>) {
@@ -214,7 +218,62 @@ impl Source for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.reader.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Whether the stream works, told by what it gives and, as it says nothing of a service that does not answer, by asking.
+#[derive(Clone, Debug)]
+struct StreamHealth {
+    condition: Condition,
+    /// When the stream was last refused.
+    refused: Arc<Mutex<Option<Instant>>>,
+}
+
+impl StreamHealth {
+    fn set(&self, refused: Option<Instant>) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    }
+
+    fn works(&self) {
+        self.set(None);
+        self.condition.ready();
+    }
+
+    fn is_refused(&self, problem: String) {
+        self.set(Some(Instant::now()));
+        self.condition.not_ready(problem);
+    }
+
+    /// Whether the stream was refused a moment ago; one that is tried again is refused at once, or it is not.
+    fn was_refused(&self) -> bool {
+        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.is_some_and(|at| at.elapsed() < Duration::from_secs(45))
+    }
+}
+
+/// Asks now and then whether the subscription may be read.
+async fn watch(google: Google, name: String, health: StreamHealth) {
+    loop {
+        let wait = match google.may_consume(&name).await {
+            Ok(false) => {
+                let mend = "grant `roles/pubsub.subscriber` on it";
+                health.condition.not_ready(format!("subscription `{name}` may not be read; {mend}"));
+                Duration::from_secs(10)
+            }
+            Err(Asked { problem, status: None }) => {
+                health.condition.not_ready(format!("subscription `{name}`: {problem}"));
+                Duration::from_secs(10)
+            }
+            // Answered, and be it by an emulator that knows nothing of permissions: the stream will tell.
+            Ok(true) | Err(_) => {
+                if !health.was_refused() {
+                    health.condition.ready();
+                }
+                Duration::from_secs(60)
+            }
+        };
+        tokio::time::sleep(wait).await;
     }
 }
 
@@ -225,13 +284,12 @@ async fn read(
     options: Options,
     outstanding: Outstanding,
     sender: mpsc::Sender<(Message, Handler)>,
-    condition: Condition,
+    health: StreamHealth,
     metrics: Metrics,
 ) {
     let unit = options.name.as_str();
     let bytes = i64::try_from(options.outstanding.0).unwrap_or(i64::MAX);
     let mut backoff = Backoff::default();
-    condition.ready();
     loop {
         let mut stream = client
             .subscribe(unit)
@@ -244,7 +302,7 @@ async fn read(
         while let Some(next) = stream.next().await {
             match next {
                 Ok(message) => {
-                    condition.ready();
+                    health.works();
                     backoff.reset();
                     metrics.request(unit, "ok");
                     if sender.send(message).await.is_err() {
@@ -254,7 +312,7 @@ async fn read(
                 Err(error) => {
                     let problem = format!("subscription `{unit}` cannot be read: {}", chain(&error));
                     SourceTroubled { unit, kind: "refused", problem: &problem }.emit(&metrics);
-                    condition.not_ready(problem);
+                    health.is_refused(problem);
                 }
             }
         }

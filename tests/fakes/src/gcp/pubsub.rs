@@ -31,6 +31,8 @@ struct State {
     subscriptions: HashMap<String, Subscription>,
     /// What `GET /v1/NAME` answers.
     resources: HashMap<String, Value>,
+    /// Whether callers lack the permission to read.
+    forbidden: bool,
     /// What the next calls of a stream are refused with.
     refusals: Vec<tonic::Code>,
     /// Streams of an earlier generation are broken with this.
@@ -92,6 +94,11 @@ impl PubSub {
     /// How many messages are in a subscription that were not acknowledged.
     pub fn backlog(&self, subscription: &str) -> usize {
         self.lock().subscriptions.get(subscription).map_or(0, Subscription::len)
+    }
+
+    /// Takes the permission to read subscriptions away, or gives it. Streams are not asked: refuse those.
+    pub fn forbid(&self, forbidden: bool) {
+        self.lock().forbidden = forbidden;
     }
 
     /// The next attempts to open a stream are refused, one with each of these.

@@ -21,6 +21,8 @@ use tonic::server::{Grpc, StreamingService, UnaryService};
 use tonic::{Code, Status, Streaming};
 use tonic_prost::ProstCodec;
 
+use serde_json::json;
+
 use super::Shared;
 use super::subscription::Flow;
 use super::wire::{
@@ -112,9 +114,15 @@ async fn answer(
     })
 }
 
-/// `GET` by REST.
+/// What is asked by REST.
 fn described(shared: &Shared, name: &str) -> Response<tonic::body::Body> {
-    let answer = match shared.lock().resources.get(name) {
+    let state = shared.lock();
+    let asks = name.strip_suffix(":testIamPermissions").filter(|name| state.resources.contains_key(*name));
+    let answer = match state.resources.get(name) {
+        None if asks.is_some() => {
+            let granted: &[&str] = if state.forbidden { &[] } else { &["pubsub.subscriptions.consume"] };
+            respond(200, "application/json", json!({"permissions": granted}).to_string())
+        }
         Some(resource) => respond(200, "application/json", resource.to_string()),
         None => GcpError::new(404, "NOT_FOUND", format!("Resource not found (resource={name}).")).response(),
     };
