@@ -122,7 +122,7 @@ impl Evaluator {
     pub fn evaluate_as(&self, event: &str, other: &str, cluster: &str) -> Result<Outcome, Unusable> {
         let (event, other) = (Event::parse(event)?, Event::parse(other)?);
         let id = EventId::of(&other, Some(cluster));
-        let event = Located { id, ..Located::new(&event, Some(cluster)) };
+        let event = Located { given: Some(id), ..Located::new(&event, Some(cluster)) };
         let mut outcome = Outcome { received: 1, evaluated: 1, ..Outcome::default() };
         outcome.note(&event);
         self.rules().raise(&event, &mut Context::new(&*self.hostname), &mut outcome.alerts);
@@ -164,10 +164,12 @@ impl Outcome {
 pub struct Located<'a> {
     /// As it came.
     pub event: &'a Event<'a>,
-    /// Its identity.
-    pub id: EventId,
     /// Name of its cluster, empty when not known.
     pub cluster: Cow<'a, str>,
+    /// What stands for the cluster in the event's identity.
+    cluster_id: Option<Cow<'a, str>>,
+    /// The identity that it is given in place of its own.
+    given: Option<EventId>,
     /// The cluster's name that the event must carry in place of its own.
     bound: Option<&'a str>,
 }
@@ -178,12 +180,17 @@ impl<'a> Located<'a> {
     fn new(event: &'a Event<'a>, bound: Option<&'a str>) -> Self {
         if let Some(name) = bound {
             let says_so = event.annotation(CLUSTER_NAME).as_deref() == bound;
-            let id = EventId::of(event, bound);
-            return Self { event, id, cluster: name.into(), bound: bound.filter(|_| !says_so) };
+            let bound = bound.filter(|_| !says_so);
+            return Self { event, cluster: name.into(), cluster_id: Some(name.into()), given: None, bound };
         }
         let (name, id) = (event.annotation(CLUSTER_NAME), event.annotation(CLUSTER_ID));
-        let identity = EventId::of(event, id.as_deref().or(name.as_deref()));
-        Self { event, id: identity, cluster: name.or(id).unwrap_or_default(), bound: None }
+        let cluster = name.clone().or_else(|| id.clone()).unwrap_or_default();
+        Self { event, cluster, cluster_id: id.or(name), given: None, bound: None }
+    }
+
+    /// Its identity. Few events raise anything, so it is made where it is wanted.
+    pub fn id(&self) -> EventId {
+        self.given.unwrap_or_else(|| EventId::of(self.event, self.cluster_id.as_deref()))
     }
 
     /// The event as rules are to see it.

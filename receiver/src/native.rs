@@ -57,7 +57,7 @@ pub fn cut_short(event: &Located<'_>, hostname: &str) -> Option<Alert> {
     let user =
         event.event.get(Field::User).and_then(|user| user.get("username")).and_then(|name| name.string());
     let saying = Saying {
-        id: identity::native(event.id.as_bytes(), CUT_SHORT),
+        id: identity::native(event.id().as_bytes(), CUT_SHORT),
         time: nanoseconds(event.event),
         rule: CUT_SHORT,
         priority: Priority::Warning,

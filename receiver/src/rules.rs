@@ -138,7 +138,7 @@ impl Rules {
     }
 
     fn alert(&self, rule: &Rule, event: &Located<'_>, seen: &Event<'_>, context: &Context) -> Alert {
-        let id = identity::alert(event.id, &rule.name, self.engine.matching());
+        let id = identity::alert(event.id(), &rule.name, self.engine.matching());
         let mut document = alert::render(rule, seen, context, &alert::Options::default());
         let text = |field| seen.text(field).map_or(Json::Null, |text| text.into());
         document.extend([
