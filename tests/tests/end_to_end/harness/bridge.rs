@@ -28,6 +28,7 @@ pub(crate) struct Bridge {
     cloud: Cloud,
     sweeps: &'static str,
     poll: &'static str,
+    requests_per_second: &'static str,
     env: Vec<(String, String)>,
     program: Option<Program>,
 }
@@ -43,6 +44,8 @@ impl Bridge {
             cloud: cloud.clone(),
             sweeps: "100ms,1s,5s",
             poll: "100ms",
+            // More than an account has, since most fakes here are without a quota.
+            requests_per_second: "50",
             env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
             program: None,
         }
@@ -55,7 +58,7 @@ impl Bridge {
 
     /// The same, asking as rarely as in production: what `check` says of quotas depends on it.
     pub(crate) fn at_ease(self) -> Self {
-        Self { sweeps: "5s,1m,10m,1h", poll: "5s", ..self.set("KAB_REQUESTS_PER_SECOND", "2") }
+        Self { sweeps: "5s,1m,10m,1h", poll: "5s", requests_per_second: "2", ..self }
     }
 
     /// The same with these environment variables alone, instead of static credentials.
@@ -147,8 +150,7 @@ impl Bridge {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             // STS, which the flag for the endpoint is not about.
             .env("AWS_ENDPOINT_URL", &self.cloud.endpoint)
-            // More than an account has, since most fakes here are without a quota.
-            .env("KAB_REQUESTS_PER_SECOND", "50")
+            .env("KAB_REQUESTS_PER_SECOND", self.requests_per_second)
             .envs(self.env.iter().map(|(key, value)| (key, value)));
         command
     }
