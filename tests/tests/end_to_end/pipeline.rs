@@ -126,7 +126,7 @@ fn throttling_slows_and_loses_nothing() {
     aws.set_quota(Some(1));
     aws.set_paging(|paging| paging.events = 200);
     let receiver = Receiver::start();
-    let _bridge = Bridge::new(&between(&aws, &receiver)).started();
+    let _bridge = Bridge::new(&between(&aws, &receiver)).at_ease().started();
     becomes("alerts", &expected(&lines), || receiver.raised());
 }
 
