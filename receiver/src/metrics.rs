@@ -1,7 +1,6 @@
 //! What the receiver counts and logs. *received* = *evaluated* + *ignored* + *quarantined*, always.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,10 +14,15 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Unit;
 
-use crate::evaluate::Outcome;
-use crate::intake::Refusal;
-use crate::rules::Unusable;
-use crate::store::{Backlog, Quarantined, StoreError};
+use crate::store::Backlog;
+
+mod intake;
+mod outputs;
+mod rules;
+
+pub use intake::{BodyRefused, Evaluated, NotStored, Quarantining, ReviewIgnored, ReviewLost};
+pub use outputs::{AlertRefused, OutputFailed, Written};
+pub use rules::{RulesKept, RulesLoaded};
 
 /// Clusters that have a metric of their own; names come with events, and a stranger may send many.
 const MOST_CLUSTERS: usize = 1000;
@@ -284,254 +288,5 @@ impl Counters {
         if seconds > gauge.get() {
             gauge.set(seconds);
         }
-    }
-}
-
-/// A body was split and its events held against the rules.
-pub struct Evaluated<'a> {
-    /// What came of it.
-    pub outcome: &'a Outcome,
-}
-
-impl Occurrence for Evaluated<'_> {
-    type Counters = Counters;
-
-    fn log(&self) {
-        let Outcome { received, evaluated, ignored, quarantined, alerts, .. } = self.outcome;
-        tracing::debug!(
-            received,
-            evaluated,
-            ignored,
-            quarantined = quarantined.len(),
-            alerts = alerts.len(),
-            "body evaluated"
-        );
-    }
-
-    fn count(&self, counters: &Counters) {
-        let Outcome { received, evaluated, ignored, quarantined, newest, .. } = self.outcome;
-        debug_assert_eq!(*received, evaluated + ignored + quarantined.len(), "an entry was lost");
-        counters.received.inc_by(*received as u64);
-        counters.evaluated.inc_by(*evaluated as u64);
-        counters.ignored.inc_by(*ignored as u64);
-        counters.quarantined.inc_by(quarantined.len() as u64);
-        for (index, record) in quarantined {
-            if counters.tells("entry quarantined") {
-                tracing::warn!(index, reason = record.reason, cluster = record.cluster, "entry quarantined");
-            }
-        }
-        for (cluster, time) in newest {
-            counters.freshness(cluster, *time);
-        }
-    }
-}
-
-/// A review shows what is not to be evaluated.
-pub struct ReviewIgnored;
-
-impl Occurrence for ReviewIgnored {
-    type Counters = Counters;
-
-    fn log(&self) {}
-
-    fn count(&self, counters: &Counters) {
-        counters.received.inc();
-        counters.ignored.inc();
-    }
-}
-
-/// A review found no room among those that wait to be evaluated.
-pub struct ReviewLost<'a> {
-    /// Its cluster.
-    pub cluster: &'a str,
-}
-
-impl Occurrence for ReviewLost<'_> {
-    type Counters = Counters;
-
-    fn log(&self) {
-        tracing::debug!(cluster = self.cluster, "no room for an admission review");
-    }
-
-    fn count(&self, counters: &Counters) {
-        counters.reviews_lost.get_or_create(&Cluster { cluster: self.cluster.to_owned() }).inc();
-    }
-}
-
-/// A bridge handed in a record that it could not convert.
-pub struct Quarantining<'a> {
-    /// The record.
-    pub record: &'a Quarantined,
-}
-
-impl Occurrence for Quarantining<'_> {
-    type Counters = Counters;
-
-    fn log(&self) {
-        let Quarantined { reason, cluster, source, .. } = self.record;
-        tracing::warn!(reason, cluster, source, "record quarantined by its bridge");
-    }
-
-    fn count(&self, counters: &Counters) {
-        counters.received.inc();
-        counters.quarantined.inc();
-    }
-
-    fn emit(&self, counters: &Counters) {
-        if counters.tells("record quarantined") {
-            self.log();
-        }
-        self.count(counters);
-    }
-}
-
-/// A request was not taken.
-pub struct BodyRefused<'a> {
-    /// Why.
-    pub refusal: &'a Refusal,
-}
-
-impl Occurrence for BodyRefused<'_> {
-    type Counters = Counters;
-
-    fn log(&self) {
-        tracing::warn!(status = self.refusal.status().as_u16(), reason = %self.refusal, "request refused");
-    }
-
-    fn count(&self, counters: &Counters) {
-        counters.refused.get_or_create(&Reason { reason: self.refusal.name() }).inc();
-    }
-
-    fn emit(&self, counters: &Counters) {
-        if counters.tells(self.refusal.name()) {
-            self.log();
-        }
-        self.count(counters);
-    }
-}
-
-/// What came of a body could not be stored; its sender was told to send it again.
-pub struct NotStored<'a> {
-    /// Why.
-    pub error: &'a StoreError,
-}
-
-impl Occurrence for NotStored<'_> {
-    type Counters = Counters;
-
-    fn log(&self) {
-        tracing::error!(error = %self.error, "alerts not stored, the sender keeps the events");
-    }
-
-    fn count(&self, counters: &Counters) {
-        counters.store_failures.inc();
-    }
-}
-
-/// An output wrote alerts.
-pub struct Written<'a> {
-    /// Its name.
-    pub output: &'a str,
-    /// How many.
-    pub alerts: usize,
-}
-
-impl Occurrence for Written<'_> {
-    type Counters = Counters;
-
-    fn log(&self) {
-        tracing::debug!(output = self.output, alerts = self.alerts, "alerts written");
-    }
-
-    fn count(&self, counters: &Counters) {
-        counters.written.get_or_create(&self.output.into()).inc_by(self.alerts as u64);
-    }
-}
-
-/// An output failed and will try again.
-pub struct OutputFailed<'a> {
-    /// Its name.
-    pub output: &'a str,
-    /// Why.
-    pub reason: &'a str,
-}
-
-impl Occurrence for OutputFailed<'_> {
-    type Counters = Counters;
-
-    fn log(&self) {
-        tracing::warn!(output = self.output, reason = self.reason, "alerts not written, trying again");
-    }
-
-    fn count(&self, counters: &Counters) {
-        counters.output_failures.get_or_create(&self.output.into()).inc();
-    }
-}
-
-/// An output will never take an alert; it is set aside for that output.
-pub struct AlertRefused<'a> {
-    /// Its name.
-    pub output: &'a str,
-    /// The alert's identity.
-    pub alert: uuid::Uuid,
-    /// Why.
-    pub reason: &'a str,
-}
-
-impl Occurrence for AlertRefused<'_> {
-    type Counters = Counters;
-
-    fn log(&self) {
-        let Self { output, alert, reason } = self;
-        tracing::error!(output, %alert, reason, "alert refused by an output and set aside for it");
-    }
-
-    fn count(&self, counters: &Counters) {
-        counters.output_refused.get_or_create(&self.output.into()).inc();
-    }
-}
-
-/// Rules were loaded and are in use from now on.
-#[derive(Debug)]
-pub struct RulesLoaded {
-    /// How many.
-    pub rules: usize,
-}
-
-impl Occurrence for RulesLoaded {
-    type Counters = Counters;
-
-    fn log(&self) {
-        tracing::info!(rules = self.rules, "rules loaded");
-    }
-
-    fn count(&self, counters: &Counters) {
-        counters.rules.set(self.rules as i64);
-        counters.rules_stale.set(0);
-    }
-}
-
-/// The rules files are unusable; earlier rules stay in use.
-#[derive(Debug)]
-pub struct RulesKept<'a> {
-    /// What is wrong with the files.
-    pub why: &'a Unusable,
-    /// How many rules are in use.
-    pub rules: usize,
-    /// The file that the rules in use are from, when they were read from one at the start.
-    pub from: Option<&'a Path>,
-}
-
-impl Occurrence for RulesKept<'_> {
-    type Counters = Counters;
-
-    fn log(&self) {
-        let from = self.from.map(|path| path.display().to_string());
-        tracing::error!(rules = self.rules, from, why = %self.why, "the rules files are unusable: the last good rules stay in use");
-    }
-
-    fn count(&self, counters: &Counters) {
-        counters.rules.set(self.rules as i64);
-        counters.rules_stale.set(1);
     }
 }

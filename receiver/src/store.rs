@@ -5,32 +5,44 @@
 //! the commit, never before.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_rules::Priority;
 use tokio::sync::{mpsc, oneshot, watch};
-use uuid::Uuid;
 
+pub use activity::{ActivityFilter, Shown};
+pub use alert::{Alert, AlertsWanted, Stored, Subject};
+pub use beside::{
+    activity, add_silence, backlogs, erase, quarantine_counts, quarantined, read_alerts, remove_silence,
+    retry, silences,
+};
 use database::Database;
+pub use error::{Health, OpenFailed, StoreError};
 pub use location::{Location, NoLocation};
+pub use quarantine::{Kept, Quarantined};
 pub use query::Filter;
 pub use retention::Keep;
+pub use route::{Backlog, Route, Waiting};
 pub use silence::Silence;
+pub use write::{Batch, Recorded};
+use write::{Request, Write};
 
-use crate::activity::Activity;
-use crate::outputs::Only;
-
+mod activity;
+mod alert;
+mod beside;
 mod database;
+mod error;
 mod location;
 mod postgres;
+mod quarantine;
 mod query;
 mod retention;
+mod route;
 mod silence;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod write;
 mod writer;
 
 /// Requests that wait for the writer before senders have to wait themselves.
@@ -38,229 +50,6 @@ const WAITING_WRITES: usize = 1024;
 
 /// How long an output is left to a receiver that has gone.
 pub const LEASE: Duration = Duration::from_secs(15);
-
-/// An alert ready to be kept.
-#[derive(Clone, Debug)]
-pub struct Alert {
-    /// Unique in the store, see [`crate::identity::alert`].
-    pub id: Uuid,
-    /// The event's time, nanoseconds since 1970.
-    pub time: i64,
-    /// Name of the rule that matched.
-    pub rule: String,
-    /// Of the rule.
-    pub priority: Priority,
-    /// Of the rule.
-    pub tags: Vec<String>,
-    /// Name of the cluster, empty when not known.
-    pub cluster: String,
-    /// Whom and what it is about.
-    pub subject: Subject,
-    /// The alert as outputs write it: one JSON object in one line.
-    pub document: String,
-}
-
-/// Whom and what an alert is about; empty where that is not known.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Subject {
-    /// The user's name.
-    pub user: String,
-    /// Namespace of the target.
-    pub namespace: String,
-    /// `RESOURCE/SUBRESOURCE/NAMESPACE/NAME`
-    pub target: String,
-}
-
-impl Default for Alert {
-    fn default() -> Self {
-        Self {
-            id: Uuid::nil(),
-            time: 0,
-            rule: String::new(),
-            priority: Priority::Debug,
-            tags: Vec::new(),
-            cluster: String::new(),
-            subject: Subject::default(),
-            document: String::new(),
-        }
-    }
-}
-
-/// A record that could not be evaluated, kept whole.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Quarantined {
-    /// Why.
-    pub reason: String,
-    /// Name of the cluster, empty when not known.
-    pub cluster: String,
-    /// Where the record was read: `intake`, or what a bridge names.
-    pub source: String,
-    /// The record as it came.
-    pub record: Vec<u8>,
-}
-
-/// A record in the quarantine.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Kept {
-    /// Its place in the store's order.
-    pub seq: i64,
-    /// Milliseconds since 1970.
-    pub stored_at: i64,
-    /// What is kept.
-    pub quarantined: Quarantined,
-}
-
-/// Which activity somebody wants. What is not given fits everything.
-#[derive(Clone, Default, Debug)]
-pub struct ActivityFilter {
-    /// Begun at or after this, nanoseconds since 1970.
-    pub since: i64,
-    /// By this user.
-    pub user: Option<String>,
-    /// In this cluster.
-    pub cluster: Option<String>,
-    /// In this namespace.
-    pub namespace: Option<String>,
-}
-
-/// Which alerts somebody wants to see. What is not given fits everything.
-#[derive(Clone, Default, Debug)]
-pub struct AlertsWanted {
-    /// Of this rule.
-    pub rule: Option<String>,
-    /// From this cluster.
-    pub cluster: Option<String>,
-    /// About this user.
-    pub user: Option<String>,
-}
-
-/// An alert in the store.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Stored {
-    /// Its place in the store's order.
-    pub seq: i64,
-    /// The silence that kept it from the outputs.
-    pub silenced: Option<String>,
-    /// See [`Alert::document`].
-    pub document: String,
-}
-
-/// An entry of the activity.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Shown {
-    /// Nanoseconds since 1970.
-    pub started: i64,
-    /// Nanoseconds since 1970, when it is known to have ended.
-    pub ended: Option<i64>,
-    /// The answer's status.
-    pub code: Option<i64>,
-    /// Name of the cluster, empty when not known.
-    pub cluster: String,
-    /// An [`crate::activity::Entry`] in JSON.
-    pub document: String,
-}
-
-/// What comes of one request: durable together or not at all.
-#[derive(Clone, Default, Debug)]
-pub struct Batch {
-    /// Stored unless their identity is known.
-    pub alerts: Vec<Alert>,
-    /// Stored unless the same record is there.
-    pub quarantined: Vec<Quarantined>,
-    /// Joined with what is known of the same requests.
-    pub activity: Vec<Activity>,
-    /// Places of quarantined records that need not be kept any longer.
-    pub released: Vec<i64>,
-}
-
-impl Batch {
-    /// Whether there is nothing to store.
-    pub fn is_empty(&self) -> bool {
-        self.alerts.is_empty()
-            && self.quarantined.is_empty()
-            && self.activity.is_empty()
-            && self.released.is_empty()
-    }
-}
-
-/// What a commit changed.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Recorded {
-    /// For each alert of the batch whether it was new.
-    pub new: Vec<bool>,
-    /// How many of the new ones are silenced.
-    pub silenced: usize,
-    /// How many rows were removed.
-    pub removed: u64,
-}
-
-/// Why the store did not take something.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database refused, or the disk did.
-    #[error("the store `{store}` can't be written: {cause}")]
-    Unwritable {
-        /// Its URL without secrets.
-        store: String,
-        /// In the database's words.
-        cause: String,
-    },
-    /// The database could not be read.
-    #[error("the store `{store}` can't be read: {cause}")]
-    Unreadable {
-        /// Its URL without secrets.
-        store: String,
-        /// In the database's words.
-        cause: String,
-    },
-    /// The file that was opened is not the one at the path any more: what goes into it would be lost.
-    #[error("the store's file `{path}` was removed or replaced while in use: restart the receiver")]
-    Gone {
-        /// Path of the file.
-        path: String,
-    },
-    /// The writer has ended.
-    #[error("the store is closed")]
-    Closed,
-}
-
-/// Why a store can't be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenFailed {
-    /// No such place.
-    #[error("can't open the store `{path}`: {cause}; {hint}")]
-    File {
-        /// Path of the file.
-        path: PathBuf,
-        /// What the system said.
-        cause: std::io::Error,
-        /// What to do.
-        hint: &'static str,
-    },
-    /// A database that can't be used.
-    #[error(
-        "can't use the store `{store}`: {cause}; the receiver must be able to write the file and its folder, and the file must be its own"
-    )]
-    Database {
-        /// Path of the file.
-        store: String,
-        /// What the database said.
-        cause: String,
-    },
-    /// A server that can't be used.
-    #[error(
-        "can't use the store `{store}`: {cause}; check the address, and that the user may create tables in the database"
-    )]
-    Server {
-        /// Its URL without secrets.
-        store: String,
-        /// What was said.
-        cause: String,
-    },
-}
-
-/// Whether the store takes writes: `Ok`, or why not.
-pub type Health = Result<(), StoreError>;
 
 /// A store in use. Clones share it.
 #[derive(Clone, Debug)]
@@ -271,70 +60,6 @@ pub struct Store {
     reader: Database,
     /// Who this is among receivers that share a database.
     owner: Arc<str>,
-}
-
-/// What the writer does for one caller.
-#[derive(Debug)]
-enum Write {
-    Record(Batch),
-    Settled {
-        output: String,
-        written: Vec<i64>,
-        refused: Vec<(i64, String)>,
-    },
-    Heartbeat,
-    CloseGroups,
-    Retain(Keep),
-    Seen(BTreeMap<String, i64>),
-    /// The last one.
-    Close,
-}
-
-#[derive(Debug)]
-struct Request {
-    write: Write,
-    answer: oneshot::Sender<Result<Recorded, StoreError>>,
-}
-
-/// An alert that an output has yet to write.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Waiting {
-    /// Its place in the store's order.
-    pub seq: i64,
-    /// Its identity.
-    pub id: Uuid,
-    /// See [`Alert::document`].
-    pub document: String,
-}
-
-/// Which new alerts wait for an output.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Route {
-    /// The output's name.
-    pub output: Arc<str>,
-    /// Those that it takes.
-    pub only: Only,
-    /// Of alerts alike within this time, those after the first are one.
-    pub group: Option<Duration>,
-}
-
-impl From<&str> for Route {
-    fn from(output: &str) -> Self {
-        Self { output: output.into(), only: Only::default(), group: None }
-    }
-}
-
-/// How an output stands.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Backlog {
-    /// Its name.
-    pub output: String,
-    /// Alerts that wait for it.
-    pub waiting: i64,
-    /// Alerts that it refused.
-    pub refused: i64,
-    /// When the oldest of those that wait was stored, milliseconds since 1970.
-    pub oldest: Option<i64>,
 }
 
 impl Store {
@@ -553,97 +278,6 @@ impl Store {
         self.writes.send(Request { write, answer }).await.map_err(|_| StoreError::Closed)?;
         result.await.map_err(|_| StoreError::Closed)?
     }
-}
-
-/// Gives the stored alerts of a store that this process doesn't write, as [`Store::alerts`] does.
-///
-/// # Errors
-/// When there is no such store or it can't be read.
-pub async fn read_alerts(
-    location: &Location,
-    filter: &Filter,
-    each: impl FnMut(String) -> bool,
-) -> Result<(), StoreError> {
-    Database::read_only(location).alerts(filter, each).await
-}
-
-/// Up to `limit` quarantined records after the place `after`, of one cluster if given, oldest first.
-///
-/// # Errors
-/// When the store can't be read.
-pub async fn quarantined(
-    location: &Location,
-    after: i64,
-    cluster: Option<&str>,
-    limit: u32,
-) -> Result<Vec<Kept>, StoreError> {
-    Database::read_only(location).quarantined(after, cluster, limit).await
-}
-
-/// How many quarantined records there are of each cluster, source and reason.
-///
-/// # Errors
-/// When the store can't be read.
-pub async fn quarantine_counts(
-    location: &Location,
-) -> Result<Vec<(String, String, String, i64)>, StoreError> {
-    Database::read_only(location).quarantine_counts().await
-}
-
-/// The activity that fits, oldest first.
-///
-/// # Errors
-/// When the store can't be read.
-pub async fn activity(location: &Location, filter: &ActivityFilter) -> Result<Vec<Shown>, StoreError> {
-    Database::read_only(location).activity(filter).await
-}
-
-/// Removes the alerts about a user; how many.
-///
-/// # Errors
-/// When the store can't be written.
-pub async fn erase(location: &Location, user: &str) -> Result<u64, StoreError> {
-    Database::attach(location).erase(user).await
-}
-
-/// How each output stands for which anything waits or was refused.
-///
-/// # Errors
-/// When the store can't be read.
-pub async fn backlogs(location: &Location) -> Result<Vec<Backlog>, StoreError> {
-    Database::read_only(location).backlogs().await
-}
-
-/// Lets what an output refused wait for it again; how many alerts.
-///
-/// # Errors
-/// When the store can't be written.
-pub async fn retry(location: &Location, output: &str) -> Result<u64, StoreError> {
-    Database::attach(location).retry(output).await
-}
-
-/// Adds a silence to a store that another process may be writing. It counts for alerts that are stored from now on.
-///
-/// # Errors
-/// When the store can't be written.
-pub async fn add_silence(location: &Location, silence: &Silence) -> Result<(), StoreError> {
-    Database::attach(location).add_silence(silence).await
-}
-
-/// All silences that there ever were, oldest first.
-///
-/// # Errors
-/// When the store can't be read.
-pub async fn silences(location: &Location) -> Result<Vec<Silence>, StoreError> {
-    Database::read_only(location).silences().await
-}
-
-/// Ends a silence; whether it was in force.
-///
-/// # Errors
-/// When the store can't be written.
-pub async fn remove_silence(location: &Location, id: &str, by: &str, now: i64) -> Result<bool, StoreError> {
-    Database::attach(location).remove_silence(id, by, now).await
 }
 
 /// A name that no other receiver has, and not this one after a restart.

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use audit_rules::Priority;
+use uuid::Uuid;
 
 use super::*;
 
