@@ -55,13 +55,15 @@ pub trait TimedLog: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Budget {
     pace: Arc<Mutex<Pace>>,
+    /// Whoever holds it is the next to ask; the others stand in line.
+    turn: Arc<tokio::sync::Mutex<()>>,
     start: Instant,
 }
 
 impl Budget {
     /// At most so many requests a second.
     pub fn new(ceiling: f64) -> Self {
-        Self { pace: Arc::new(Mutex::new(Pace::new(ceiling))), start: Instant::now() }
+        Self { pace: Arc::new(Mutex::new(Pace::new(ceiling))), turn: Arc::default(), start: Instant::now() }
     }
 
     fn with<R>(&self, use_it: impl FnOnce(&mut Pace, Duration) -> R) -> R {
@@ -71,8 +73,10 @@ impl Budget {
 
     /// Waits for a place in the queue.
     pub async fn wait(&self) {
-        let at = self.with(|pace, now| pace.take(now));
-        sleep_until(self.start + at).await;
+        let _turn = self.turn.lock().await;
+        while let Err(later) = self.with(Pace::take) {
+            sleep_until(self.start + later).await;
+        }
     }
 }
 

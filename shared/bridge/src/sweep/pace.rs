@@ -4,53 +4,91 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// The request budget of one account and region: grows by a little with each answer, halves when the service says it is
-/// too much. Times are on a monotonic clock, as spans since any fixed point.
+/// The request budget of one account and region. What the service really allows is found by trying: each refusal takes
+/// the rate down, each answer brings it up a little, both in proportion, so that it settles just below any quota however
+/// far below the ceiling that is. Times are on a monotonic clock, as spans since any fixed point.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     rate: f64,
     ceiling: f64,
+    /// A rate that the service has borne: up to here it comes back at once.
+    proven: f64,
     free_at: Duration,
     /// Until then a refusal is of the same burst as one that has been heeded.
     heeded_until: Duration,
+    /// A request was answered since the last refusal that was heeded.
+    answered: bool,
 }
 
 impl Pace {
-    /// Part of the ceiling that each answer adds, and below which the rate does not fall.
-    const STEP: f64 = 1.0 / 20.0;
-    const LEAST: f64 = 0.01;
-    const BURST: Duration = Duration::from_secs(1);
+    /// Requests a second that are always tried: one a minute finds out that the service answers again.
+    const LEAST: f64 = 1.0 / 60.0;
+    /// What an answer adds, as a part of the rate: one request in about thirty finds the quota.
+    const GAIN: f64 = 1.0 / 128.0;
+    /// What a refusal leaves of a rate that was answered before.
+    const KEPT: f64 = 0.8;
+    /// How many requests, of at most a second, may be under way when one is refused.
+    const BURST: (u32, Duration) = (4, Duration::from_secs(1));
 
     /// At most `ceiling` requests a second.
     pub fn new(ceiling: f64) -> Self {
         let ceiling = if ceiling.is_finite() { ceiling.max(Self::LEAST) } else { Self::LEAST };
-        Self { rate: ceiling, ceiling, free_at: Duration::ZERO, heeded_until: Duration::ZERO }
+        Self {
+            rate: ceiling,
+            ceiling,
+            proven: ceiling,
+            free_at: Duration::ZERO,
+            heeded_until: Duration::ZERO,
+            answered: true,
+        }
     }
 
-    /// Takes the next place in the queue; the request may be made at the time returned.
-    pub fn take(&mut self, now: Duration) -> Duration {
-        let at = self.free_at.max(now);
-        self.free_at = at + Duration::from_secs_f64(1.0 / self.rate);
-        at
+    /// Takes leave to make a request at `now`.
+    ///
+    /// # Errors
+    /// When to ask again; the rate may have changed by then.
+    pub fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        if now < self.free_at {
+            return Err(self.free_at);
+        }
+        self.free_at = now + self.distance();
+        Ok(())
     }
 
     /// A request was answered.
     pub fn answered(&mut self) {
-        self.rate = (self.rate + self.ceiling * Self::STEP).min(self.ceiling);
+        self.answered = true;
+        let risen = if self.rate < self.proven {
+            (self.rate * 2.0).min(self.proven)
+        } else {
+            self.rate * (1.0 + Self::GAIN)
+        };
+        self.rate = risen.min(self.ceiling);
     }
 
-    /// A request was refused as one too many.
+    /// A request was refused as one too many. A service that refuses everything is asked ever more rarely, which says
+    /// nothing about its quota.
     pub fn throttled(&mut self, now: Duration) {
         if now >= self.heeded_until {
-            self.rate = (self.rate / 2.0).max(self.ceiling * Self::STEP);
-            self.heeded_until = now + Self::BURST;
+            if self.answered {
+                self.proven = self.rate * Self::KEPT;
+            }
+            let kept = if self.answered { Self::KEPT } else { 0.5 };
+            self.rate = (self.rate * kept).max(Self::LEAST);
+            let (requests, most) = Self::BURST;
+            self.heeded_until = now + (self.distance() * requests).min(most);
+            self.answered = false;
         }
-        self.free_at = self.free_at.max(now + Duration::from_secs_f64(1.0 / self.rate));
+        self.free_at = self.free_at.max(now + self.distance());
     }
 
     /// Requests a second at present.
     pub fn rate(&self) -> f64 {
         self.rate
+    }
+
+    fn distance(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.rate)
     }
 }
 
@@ -91,39 +129,4 @@ impl Clock {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn requests_keep_their_distance_and_make_room_when_throttled() {
-        let mut pace = Pace::new(2.0);
-        let start = SECOND;
-        assert_eq!(pace.take(start), start);
-        assert_eq!(pace.take(start), start + SECOND / 2);
-        pace.throttled(start + SECOND);
-        assert_eq!(pace.take(start + SECOND), start + 2 * SECOND);
-        assert_eq!(pace.rate(), 1.0);
-        for _ in 0..100 {
-            pace.answered();
-        }
-        assert_eq!(pace.rate(), 2.0);
-        for second in 10..100 {
-            pace.throttled(start * second);
-            pace.throttled(start * second);
-            assert!(pace.rate() >= if second == 10 { 1.0 } else { 0.1 });
-        }
-        assert_eq!(pace.rate(), 0.1);
-    }
-
-    #[test]
-    fn answers_correct_the_clock() {
-        let mut clock = Clock::new(SECOND, Time::from_millis(1_000_000));
-        assert!(!clock.observe(3 * SECOND, Time::from_millis(1_001_000)));
-        assert_eq!(clock.at(3 * SECOND), Time::from_millis(1_002_000));
-        assert!(clock.observe(3 * SECOND, Time::from_millis(500_000)));
-        assert_eq!(clock.at(4 * SECOND), Time::from_millis(501_000));
-        assert_eq!(clock.at(2 * SECOND), Time::from_millis(499_000));
-    }
-}
+mod tests;
