@@ -11,6 +11,7 @@ use audit_bridge::sweep::driver::{Page, ReadFailed, TimedLog};
 use audit_bridge::time::Time;
 use audit_bridge::{Convert, Converted, Record};
 use audit_service::config::Span;
+use tokio::time::sleep;
 
 use crate::NAME;
 use crate::config::{Config, Log};
@@ -107,40 +108,80 @@ async fn check_log<W: Write>(
         Err(failed) => return report.add(&fail(name, &failed)),
     }
     let reader = AuditLog::open(log.clone(), config.endpoint_url.clone()).await;
-    report.add(&check_log_group(log, &reader).await)?;
+    for finding in check_log_group(log, &reader).await {
+        report.add(&finding)?;
+    }
     report.add(&check_receiver(log, account.as_deref(), receiver).await)
 }
 
-/// The first page of the last five minutes, else of the last hour, else of the last day.
-async fn check_log_group(log: &Log, reader: &AuditLog) -> Finding {
+/// The newest events of the last five minutes, else of the last hour, else of the last day; and the clock, if it is off.
+async fn check_log_group(log: &Log, reader: &AuditLog) -> Vec<Finding> {
     let name = format!("{}: audit log", log.unit);
-    let now = Time::of_machine();
-    for back in LOOK_BACK {
+    let mut findings = Vec::new();
+    let mut now = Time::of_machine();
+    let mut spans = LOOK_BACK.iter().copied().peekable();
+    while let Some(back) = spans.peek().copied() {
         let page = match first_page(reader, now.minus(back), now).await {
             Ok(page) => page,
-            Err(failed) => return fail(name, &failed),
+            Err(failed) => {
+                findings.push(fail(name, &failed));
+                return findings;
+            }
         };
-        let audit =
-            page.found.iter().filter(|found| found.record.origin.starts_with(crate::convert::AUDIT_STREAMS));
-        let (mut count, mut bytes, mut newest) = (0_u64, 0_u64, None);
-        for found in audit {
-            count += 1;
-            bytes += found.record.text.len() as u64;
-            newest = newest.max(Some(found.time));
+        if let Some(served) = page.served
+            && findings.is_empty()
+            && let Some(off) = clock(log, now, served)
+        {
+            findings.push(off);
+            now = served;
+            continue;
         }
-        let Some(newest) = newest else { continue };
-        let over = if page.token.is_some() { newest.since(now.minus(back)) } else { back };
-        let seconds = over.as_secs_f64().max(1.0);
-        let rate = count as f64 / seconds;
-        let per_day = bytes as f64 / seconds * 86_400.0 / 1e9;
-        let age = Span(Duration::from_secs(now.since(newest).as_secs()));
-        return Finding::ok(
-            name,
-            format!(
-                "readable; newest event seen is {age} old, about {rate:.1} events/s, {per_day:.2} GB/day"
-            ),
-        );
+        spans.next();
+        if let Some(found) = newest(&page, now.minus(back), back, now) {
+            findings.push(Finding::ok(name, found));
+            return findings;
+        }
     }
+    findings.push(silent(name, log));
+    findings
+}
+
+/// That this machine's clock, which says `here`, is off.
+fn clock(log: &Log, here: Time, served: Time) -> Option<Finding> {
+    const SLACK: Duration = Duration::from_secs(60);
+    let (off, side) =
+        if served > here { (served.since(here), "behind") } else { (here.since(served), "ahead of") };
+    let minutes = Span(Duration::from_secs((off.as_secs() + 30) / 60 * 60));
+    (off > SLACK).then(|| {
+        Finding::warn(
+            format!("{}: clock", log.unit),
+            format!("this machine's clock is {minutes} {side} CloudWatch's"),
+            "set it, by NTP: the bridge reads by CloudWatch's clock, but judges by this one when credentials expire",
+        )
+    })
+}
+
+/// What a first page says about the log.
+fn newest(page: &Page, from: Time, back: Duration, now: Time) -> Option<String> {
+    let audit =
+        page.found.iter().filter(|found| found.record.origin.starts_with(crate::convert::AUDIT_STREAMS));
+    let (mut count, mut bytes, mut newest) = (0_u64, 0_u64, None);
+    for found in audit {
+        count += 1;
+        bytes += found.record.text.len() as u64;
+        newest = newest.max(Some(found.time));
+    }
+    let newest = newest?;
+    let over = if page.token.is_some() { newest.since(from) } else { back };
+    let seconds = over.as_secs_f64().max(1.0);
+    let rate = count as f64 / seconds;
+    let per_day = bytes as f64 / seconds * 86_400.0 / 1e9;
+    let age = Span(Duration::from_secs(now.since(newest).as_secs()));
+    Some(format!("readable; newest event seen is {age} old, about {rate:.1} events/s, {per_day:.2} GB/day"))
+}
+
+/// That there is nothing.
+fn silent(name: String, log: &Log) -> Finding {
     Finding::warn(
         name,
         "readable, but without an audit event in the last day",
@@ -157,13 +198,24 @@ async fn first_page(reader: &AuditLog, from: Time, to: Time) -> Result<Page, Rea
     const MOST_PAGES: u32 = 20;
     let mut request = Request::of_slice(from, to);
     for _ in 0..MOST_PAGES {
-        let page = reader.read(&request).await?;
+        let page = read_patiently(reader, &request).await?;
         if !page.found.is_empty() || page.token.is_none() {
             return Ok(page);
         }
         request.token = page.token;
     }
     Ok(Page { found: Vec::new(), token: None, served: None })
+}
+
+/// Tries again what may pass by itself: another reader's burst, or a signature made by a clock that is off.
+async fn read_patiently(reader: &AuditLog, request: &Request) -> Result<Page, ReadFailed> {
+    for _ in 0..2 {
+        match reader.read(request).await {
+            Err(ReadFailed::Throttled(_) | ReadFailed::Unavailable(_)) => sleep(Duration::from_secs(1)).await,
+            answer => return answer,
+        }
+    }
+    reader.read(request).await
 }
 
 /// Sends an event of our own, as the cluster whose log this is.

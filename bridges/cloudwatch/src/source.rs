@@ -53,7 +53,9 @@ impl AuditLog {
 /// # Errors
 /// As reading has them; STS answers without any permission.
 pub async fn identity(log: &Log, endpoint_url: Option<&str>) -> Result<Identity, ReadFailed> {
-    let client = aws_sdk_sts::Client::new(&connect::config(log, endpoint_url).await);
+    // A client that is asked once learns how far the clock is off only by asking again.
+    let settings = connect::retrying(connect::config(log, endpoint_url).await);
+    let client = aws_sdk_sts::Client::new(&settings);
     match client.get_caller_identity().send().await {
         Ok(found) => Ok(Identity {
             account: found.account().unwrap_or_default().to_owned(),

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use hyper::{Request, Response};
+use jiff::Timestamp;
 
 pub use calls::{Call, Operation};
 pub use error::AwsError;
@@ -128,7 +129,7 @@ impl Aws {
         self.lock().quotas.set(per_second);
     }
 
-    /// Moves this cloud's clock; negative is back.
+    /// Moves this cloud's clock, which its answers tell and signatures are held against; negative is back.
     pub fn shift_clock_ms(&self, by: i64) {
         self.lock().ahead_ms += by;
     }
@@ -218,9 +219,9 @@ fn answer(shared: &Shared, request: &Request<Bytes>) -> Answer {
     let now = state.now_ms();
     let form: HashMap<String, String> = form_urlencoded::parse(request.body()).into_owned().collect();
     let Some(operation) = Operation::of(request, &form) else {
-        return Answer::Reply(AwsError::unknown_operation().response(false));
+        return Answer::Reply(dated(now, AwsError::unknown_operation().response(false)));
     };
-    let caller = state.credentials.caller(request, now);
+    let caller = state.credentials.caller(request, operation, now);
     let place = caller.place.clone();
     let query_protocol = operation.is_sts();
 
@@ -240,7 +241,15 @@ fn answer(shared: &Shared, request: &Request<Bytes>) -> Answer {
         Ok(reply) => respond(200, reply.content_type, reply.body),
         Err(error) => error.response(query_protocol),
     };
-    Fault::befall(fault, response)
+    Fault::befall(fault, dated(now, response))
+}
+
+/// The same with the time that it is for this cloud.
+fn dated(now_ms: i64, mut response: Response<Bytes>) -> Response<Bytes> {
+    let now = Timestamp::from_millisecond(now_ms).expect("a time in the calendar");
+    let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    response.headers_mut().insert("date", date.parse().expect("a header that is valid"));
+    response
 }
 
 fn respond(status: u16, content_type: &str, body: String) -> Response<Bytes> {

@@ -12,6 +12,7 @@
 
 mod aks;
 mod check;
+mod clock;
 mod credentials;
 mod delivery;
 mod gke;

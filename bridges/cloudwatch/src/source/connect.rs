@@ -68,3 +68,8 @@ pub(super) async fn config(log: &crate::config::Log, endpoint_url: Option<&str>)
 fn once(config: SdkConfig) -> SdkConfig {
     config.into_builder().retry_config(RetryConfig::disabled()).build()
 }
+
+/// The same for a service whose requests nobody counts.
+pub(super) fn retrying(config: SdkConfig) -> SdkConfig {
+    config.into_builder().retry_config(RetryConfig::standard()).build()
+}

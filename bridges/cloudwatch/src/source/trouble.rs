@@ -38,7 +38,7 @@ impl Trouble {
 
     /// Whether other credentials may help, although the SDK believes these.
     pub(super) fn is_of_credentials(&self) -> bool {
-        matches!(
+        let named = matches!(
             self.code.as_str(),
             "ExpiredTokenException"
                 | "ExpiredToken"
@@ -48,7 +48,14 @@ impl Trouble {
                 | "SignatureDoesNotMatch"
                 | "IncompleteSignature"
                 | "MissingAuthenticationTokenException"
-        )
+        );
+        named && !self.is_of_clock()
+    }
+
+    /// The signature's time was too far from the service's. The client has learnt the difference from this very answer and
+    /// signs the next request right.
+    fn is_of_clock(&self) -> bool {
+        self.message.contains("Signature expired") || self.message.contains("Signature not yet current")
     }
 
     /// What to do about it. `with_token`: the request carried on from a page before.
@@ -64,6 +71,7 @@ impl Trouble {
             }
             "ResourceNotFoundException" => ReadFailed::Refused(missing(log, &said)),
             "AccessDeniedException" => ReadFailed::Refused(denied(log, &said)),
+            _ if self.is_of_clock() => ReadFailed::Unavailable(said),
             "" => self.without_answer(),
             _ if self.status.is_some_and(|status| status >= 500) => ReadFailed::Unavailable(said),
             _ => ReadFailed::Refused(with_hint(&said)),
@@ -182,6 +190,15 @@ mod tests {
         assert!(matches!(failure("ServiceUnavailableException", 503, false), ReadFailed::Unavailable(_)));
         assert!(matches!(failure("InternalFailure", 500, true), ReadFailed::Unavailable(_)));
         assert!(matches!(failure("", 0, true), ReadFailed::Unavailable(_)));
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_no_matter_of_credentials() {
+        let said = "Signature expired: 20260102T030405Z is now earlier than 20260102T040005Z";
+        let off = trouble("InvalidSignatureException", said, 400);
+        assert!(!off.is_of_credentials());
+        assert!(matches!(off.failure(&log(), false), ReadFailed::Unavailable(_)));
+        assert!(trouble("InvalidSignatureException", "does not match", 400).is_of_credentials());
     }
 
     #[test]

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Request;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
-use super::{ACCOUNT, AwsError, Place, REGION};
+use super::{ACCOUNT, AwsError, Operation, Place, REGION};
 
 #[derive(Debug)]
 pub(super) struct Credentials {
@@ -69,8 +72,8 @@ impl Credentials {
     }
 
     /// Reads the caller out of the signature's credential scope, `KEY/DATE/REGION/SERVICE/aws4_request`.
-    /// The signature itself is not checked.
-    pub(super) fn caller(&self, request: &Request<Bytes>, now: i64) -> Caller {
+    /// Of the signature only its time is checked.
+    pub(super) fn caller(&self, request: &Request<Bytes>, operation: Operation, now: i64) -> Caller {
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         let scope =
             header("authorization").and_then(|text| text.split_once("Credential=")).map(|(_, rest)| rest);
@@ -78,7 +81,9 @@ impl Credentials {
         let key = parts.next().unwrap_or_default();
         let region = parts.nth(1).unwrap_or(REGION).to_owned();
         let issued = self.issued.get(key);
+        let skewed = header("x-amz-date").and_then(signed_at).and_then(|at| skewed(operation, at, now));
         let refused = match issued {
+            _ if skewed.is_some() => skewed,
             Some(issued) if issued.expired || issued.expires_ms <= now => Some(AwsError::expired_token()),
             Some(issued) if header("x-amz-security-token") != Some(&issued.session_token) => {
                 Some(AwsError::unrecognized_client())
@@ -91,4 +96,30 @@ impl Credentials {
         let account = arn.split(':').nth(4).unwrap_or(ACCOUNT).to_owned();
         Caller { place: Place { account, region }, arn, user_id: format!("AROAFAKE:{key}"), refused }
     }
+}
+
+/// How far the time of a signature may be from ours, in milliseconds.
+const MOST_SKEW_MS: i64 = 5 * 60 * 1000;
+
+/// The time of a signature, `20260102T030405Z`, in milliseconds since 1970.
+fn signed_at(date: &str) -> Option<i64> {
+    let time = DateTime::strptime("%Y%m%dT%H%M%SZ", date).ok()?;
+    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
+}
+
+/// What is said of a signature whose time is too far from `now`.
+fn skewed(operation: Operation, signed: i64, now: i64) -> Option<AwsError> {
+    let stamp =
+        |at: i64| Timestamp::from_millisecond(at).ok().map(|at| at.strftime("%Y%m%dT%H%M%SZ").to_string());
+    let (signed_at, now_is) = (stamp(signed)?, stamp(now)?);
+    let (message, bound) = if signed < now - MOST_SKEW_MS {
+        (format!("Signature expired: {signed_at} is now earlier than"), stamp(now - MOST_SKEW_MS)?)
+    } else if signed > now + MOST_SKEW_MS {
+        (format!("Signature not yet current: {signed_at} is still later than"), stamp(now + MOST_SKEW_MS)?)
+    } else {
+        return None;
+    };
+    let (status, code) =
+        if operation.is_sts() { (403, "SignatureDoesNotMatch") } else { (400, "InvalidSignatureException") };
+    Some(AwsError::new(status, code, format!("{message} {bound} ({now_is} +/- 5 min.)")))
 }

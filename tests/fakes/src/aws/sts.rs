@@ -54,6 +54,7 @@ fn signed(caller: &Caller) -> Result<(), AwsError> {
         Some(error) if error.code == "ExpiredTokenException" => {
             Err(AwsError::new(403, "ExpiredToken", error.message.clone()))
         }
+        Some(error) if error.code == "SignatureDoesNotMatch" => Err(error.clone()),
         Some(error) => Err(AwsError::new(403, "InvalidClientTokenId", error.message.clone())),
         None => Ok(()),
     }
