@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tonic::Code;
 
-use crate::harness::{Program, Receiver, becomes, now_ms, seed};
+use crate::harness::{Program, Receiver, becomes, now_ms, seed, tested};
 use crate::pipeline::expected;
 
 const BRIDGE: &str = env!("CARGO_BIN_EXE_tested-stackdriver-bridge");
@@ -59,7 +59,7 @@ impl Bridge {
     /// Ends it as a power cut would, and starts it again.
     fn restart(&mut self) {
         drop(self.program.take());
-        let mut command = Command::new(BRIDGE);
+        let mut command = Command::new(tested(BRIDGE));
         command.args(&self.arguments).args(["--admin-listen", "127.0.0.1:0"]);
         command.env_clear().env("HOME", self.folder.path()).env("KAB_REQUESTS_PER_MINUTE", "3000");
         let mut program = Program::start(&mut command);

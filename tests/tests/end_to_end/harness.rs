@@ -2,6 +2,7 @@
 
 mod bridge;
 mod http;
+mod measure;
 mod moto;
 mod program;
 mod receiver;
@@ -12,8 +13,10 @@ use std::time::{Duration, Instant};
 
 pub(crate) use bridge::{Bridge, Cloud};
 pub(crate) use http::Client;
+#[allow(unused_imports, reason = "for measurements")]
+pub(crate) use measure::{Measure, table};
 pub(crate) use moto::Moto;
-pub(crate) use program::{Ended, Program, RECEIVER, run};
+pub(crate) use program::{Ended, Program, RECEIVER, run, tested};
 pub(crate) use receiver::{Receiver, list};
 
 /// How long a condition may take to come true on a slow and busy machine. Nothing waits that long when all is well.

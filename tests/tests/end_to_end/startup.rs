@@ -6,10 +6,10 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::harness::{Bridge, Cloud, Ended, RECEIVER, run};
+use crate::harness::{Bridge, Cloud, Ended, RECEIVER, run, tested};
 
 fn serve(store: &Path, rules: &Path) -> Ended {
-    let mut command = Command::new(RECEIVER);
+    let mut command = Command::new(tested(RECEIVER));
     command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     run(command.arg("--store").arg(format!("sqlite:{}", store.display())).arg("--rules").arg(rules))
 }
@@ -25,7 +25,7 @@ fn a_mistake_in_a_rule_is_told_with_file_line_and_column() {
     assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
     assert!(ended.stderr.contains(&place), "{ended:?}");
 
-    let ended = run(Command::new(RECEIVER).args(["rules", "check"]).arg(&rules));
+    let ended = run(Command::new(tested(RECEIVER)).args(["rules", "check"]).arg(&rules));
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(format!("{}{}", ended.stdout, ended.stderr).contains(&place), "{ended:?}");
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::program::{Ended, Program, run};
+use super::program::{Ended, Program, run, tested};
 
 /// The bridge's binary.
 const BRIDGE: &str = env!("CARGO_BIN_EXE_tested-cloudwatch-bridge");
@@ -136,7 +136,7 @@ impl Bridge {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(BRIDGE);
+        let mut command = Command::new(tested(BRIDGE));
         command
             .args(args)
             .args(["--log-group", GROUP, "--region", "eu-central-1"])

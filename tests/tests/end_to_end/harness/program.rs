@@ -1,7 +1,9 @@
 //! A child process, its stderr, and its end.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -11,6 +13,14 @@ use super::{PATIENCE, within};
 
 /// The receiver's binary.
 pub(crate) const RECEIVER: &str = env!("CARGO_BIN_EXE_tested-audit-receiver");
+
+/// The binary to run for one that Cargo has built: of the folder in `TESTED_BINARIES` if there is one, under its own name.
+pub(crate) fn tested(built: &str) -> PathBuf {
+    let built = Path::new(built);
+    let name = built.file_name().and_then(OsStr::to_str).expect("the path of a binary");
+    let own = name.strip_prefix("tested-").unwrap_or(name);
+    std::env::var_os("TESTED_BINARIES").map_or(built.to_owned(), |folder| Path::new(&folder).join(own))
+}
 
 /// How a program ended, and what it wrote.
 #[derive(Debug)]

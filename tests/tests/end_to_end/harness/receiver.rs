@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::http::{Answer, Client};
-use super::program::{Program, RECEIVER, run};
+use super::program::{Program, RECEIVER, run, tested};
 
 /// A receiver with a folder of its own, whose store and port outlive its deaths.
 #[derive(Debug)]
@@ -54,7 +54,9 @@ impl Receiver {
         let mut program = Program::start(
             // A write beyond `limit_files` is to fail, as on a full disk, rather than to end the process.
             Command::new("sh")
-                .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", RECEIVER, "serve"])
+                .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+                .arg(tested(RECEIVER))
+                .arg("serve")
                 .args(["--listen", &self.intake.to_string(), "--admin-listen", &self.admin.to_string()])
                 .args(["--store", &self.store()])
                 .arg("--rules")
@@ -139,7 +141,7 @@ impl Receiver {
     /// Every alert of the store, sorted, copies kept.
     #[track_caller]
     pub(crate) fn alerts(&self) -> Vec<Alert> {
-        let ended = run(Command::new(RECEIVER).args(["alerts", "--store", &self.store()]));
+        let ended = run(Command::new(tested(RECEIVER)).args(["alerts", "--store", &self.store()]));
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         let mut alerts: Vec<Alert> = ended.stdout.lines().map(Alert::read).collect();
         alerts.sort();
