@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::evaluate::Evaluator;
+use crate::freshness::Freshness;
 use crate::store::{AlertsWanted, Store, StoreError};
 
 /// The description of the API.
@@ -33,6 +34,8 @@ pub struct Api {
     pub store: Store,
     /// Knows the rules in use.
     pub evaluator: Arc<Evaluator>,
+    /// Knows which clusters should be heard of.
+    pub fresh: Arc<Freshness>,
     /// Holds the token that requests must bear. Without one only this machine may ask, if the port is its own.
     pub token: Option<SecretFile>,
     /// Where the port is.
@@ -202,9 +205,12 @@ async fn activity(State(api): State<Arc<Api>>, uri: Uri) -> Answer {
 
 async fn clusters(State(api): State<Arc<Api>>) -> Answer {
     let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-    let clusters = api.store.clusters().await?;
-    let items = clusters.iter().map(|(cluster, newest)| {
-        json!({"cluster": cluster, "newest": time(*newest), "age_seconds": now.saturating_sub(*newest) / 1_000_000_000})
+    let clusters = api.fresh.clusters(&api.store).await?;
+    let items = clusters.iter().map(|known| {
+        json!({
+            "cluster": known.name, "id": known.id, "bound": known.bound, "newest": known.newest.map(time),
+            "age_seconds": known.newest.map(|newest| now.saturating_sub(newest) / 1_000_000_000),
+        })
     });
     Ok(Json(json!({"items": items.collect::<Vec<_>>()})))
 }

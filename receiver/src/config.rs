@@ -6,8 +6,8 @@ use audit_service::config::{Bytes, Check, Listen, Mistakes, SecretFile, Span};
 use audit_service::{http, logging, tls};
 use serde::{Deserialize, Serialize};
 
-use crate::intake::BoundCertificate;
-use crate::intake::{AdmissionOptions, TokenFile};
+use crate::clusters::{Cluster, Ids};
+use crate::intake::{AdmissionOptions, BoundCertificate, TokenFile};
 use crate::outputs::config::Outputs;
 use crate::retention;
 use crate::store;
@@ -27,6 +27,8 @@ pub struct Config {
     pub admission: Option<AdmissionOptions>,
     /// Client certificates and the clusters that they speak for. When there are any, no other certificate counts.
     pub certificates: Vec<BoundCertificate>,
+    /// The ids of clusters by the names under which bindings and paths know them.
+    pub clusters: Ids,
     /// Bounds on request bodies.
     pub body: Body,
     /// Bounds on connections.
@@ -115,6 +117,7 @@ impl Default for Config {
             auth: None,
             admission: None,
             certificates: Vec::new(),
+            clusters: Ids::default(),
             body: Body::default(),
             connections: http::Limits::default(),
             admin: Admin::default(),
@@ -149,6 +152,18 @@ impl Config {
         Some(format!("{}.rules.json", path.strip_prefix("//").unwrap_or(path)).into())
     }
 
+    /// The clusters that some sender is bound to.
+    pub fn bound_clusters(&self) -> impl Iterator<Item = Cluster> {
+        let tokens = match &self.auth {
+            Some(Auth::Tokens(files)) => files.as_slice(),
+            Some(Auth::None) | None => &[],
+        };
+        let secrets = self.admission.iter().flat_map(|admission| &admission.secrets);
+        let bindings = tokens.iter().chain(secrets).map(|file| &file.cluster);
+        let bindings = bindings.chain(self.certificates.iter().map(|certificate| &certificate.cluster));
+        bindings.flat_map(|names| &names.0).map(|name| self.clusters.cluster(name))
+    }
+
     /// Whether the intake asks for client certificates.
     pub fn asks_for_certificates(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some())
@@ -174,16 +189,20 @@ impl Check for Config {
             if admission.secrets.is_empty() {
                 mistakes.add("admission.secrets", "at least one must be given");
             }
-            if admission.secrets.iter().any(|secret| secret.cluster.is_none()) {
+            if admission.secrets.iter().any(|secret| secret.cluster.0.len() != 1) {
                 mistakes.add(
                     "admission.secrets",
-                    "each needs a `cluster`: reviews don't say where they come from",
+                    "each needs one `cluster`: reviews don't say where they come from",
                 );
             }
         }
         if !self.certificates.is_empty() && !self.asks_for_certificates() {
             mistakes.add("certificates", "none is asked for: set `tls.client_ca_file`");
         }
+        if self.certificates.iter().any(|certificate| certificate.cluster.0.is_empty()) {
+            mistakes.add("certificates", "each needs a `cluster`, or several");
+        }
+        self.clusters.check(mistakes);
         if self.body.limit > self.body.budget {
             mistakes.add("body.limit", "must not be more than `body.budget`");
         }
@@ -221,9 +240,13 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.matching, Match::All);
-        assert!(
-            matches!(config.auth, Some(Auth::Tokens(files)) if files[0].cluster.as_deref() == Some("prod"))
+        assert!(matches!(&config.auth, Some(Auth::Tokens(files)) if files[0].cluster == "prod".into()));
+        assert_eq!(config.bound_clusters().count(), 2);
+        let fan_in = load(
+            "clusters: {prod: 'arn:1', dev: 'arn:2'}\nauth: {tokens: [{file: t, cluster: [prod, dev, edge]}]}\n",
         );
+        let ids: Vec<_> = fan_in.unwrap().bound_clusters().map(|cluster| cluster.id.to_string()).collect();
+        assert_eq!(ids, ["arn:1", "arn:2", "edge"]);
     }
 
     #[test]

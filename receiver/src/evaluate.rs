@@ -4,20 +4,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use audit_event::json::Malformed;
+use audit_event::json::{Malformed, Raw};
 use audit_event::{Event, EventId, Item, Unusable, split_at_most};
 use audit_rules::Context;
 
 use crate::activity::{self, Activity};
+use crate::clusters::{CLUSTER_NAME, Cluster, Foreign, Ids, Place, Scope};
 use crate::native;
 use crate::rules::Rules;
 use crate::store::{Alert, Quarantined};
-
-/// The annotation that holds a cluster's name, which `ka.cluster.name` reads.
-pub const CLUSTER_NAME: &str = "cluster_name";
-
-/// The annotation that holds a cluster's id, unique in the world.
-pub const CLUSTER_ID: &str = "cluster_id";
 
 /// What is named as the source of what the intake sets aside.
 const INTAKE: &str = "intake";
@@ -28,6 +23,7 @@ pub struct Evaluator {
     rules: RwLock<Arc<Rules>>,
     hostname: String,
     native: bool,
+    ids: Ids,
 }
 
 /// What comes of a body. `received` = `evaluated` + `ignored` + the number of `quarantined`.
@@ -45,20 +41,36 @@ pub struct Outcome {
     pub alerts: Vec<Alert>,
     /// Requests that went into something.
     pub activity: Vec<Activity>,
-    /// The time of the newest event of each cluster, nanoseconds since 1970.
-    pub newest: BTreeMap<String, i64>,
+    /// The newest event of each cluster, by the cluster's id.
+    pub newest: BTreeMap<String, Newest>,
+}
+
+/// The newest event of a cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Newest {
+    /// The cluster's name.
+    pub name: String,
+    /// Nanoseconds since 1970.
+    pub time: i64,
 }
 
 impl Evaluator {
     /// An evaluator on the machine of that name.
     pub fn new(rules: Rules, hostname: String) -> Self {
-        Self { rules: RwLock::new(Arc::new(rules)), hostname, native: false }
+        Self { rules: RwLock::new(Arc::new(rules)), hostname, native: false, ids: Ids::default() }
     }
 
     /// The same, which also raises the alerts of [`native`] if `native`.
     #[must_use]
     pub fn with_native(mut self, native: bool) -> Self {
         self.native = native;
+        self
+    }
+
+    /// The same, which knows the ids of clusters that are only named.
+    #[must_use]
+    pub fn with_ids(mut self, ids: Ids) -> Self {
+        self.ids = ids;
         self
     }
 
@@ -77,41 +89,62 @@ impl Evaluator {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 
-    /// Splits `payload` and holds each event against the rules. `bound` is the name of the cluster that all of it is
-    /// from, whatever the events say.
+    /// Splits `payload` and holds each event against the rules. All of it is from the cluster `named`, or each event from the
+    /// one that it names itself.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate_within`].
+    pub fn evaluate(&self, payload: &str, named: Option<&str>, most: usize) -> Result<Outcome, Malformed> {
+        let scope = named.map_or(Scope::Any, |name| Scope::One(self.ids.cluster(name)));
+        self.evaluate_within(payload, &scope, most)
+    }
+
+    /// Splits `payload` and holds each event against the rules. `scope` tells the clusters that it may be from; an event of
+    /// another is quarantined.
     ///
     /// # Errors
     /// When the structure of the payload is broken anywhere, or it has more than `most` entries.
-    pub fn evaluate(&self, payload: &str, bound: Option<&str>, most: usize) -> Result<Outcome, Malformed> {
+    pub fn evaluate_within(&self, payload: &str, scope: &Scope, most: usize) -> Result<Outcome, Malformed> {
         let items = split_at_most(payload, most)?;
         let rules = self.rules();
         let mut outcome = Outcome { received: items.len(), ..Outcome::default() };
         let mut context = Context::new(&*self.hostname);
         for (index, item) in items.into_iter().enumerate() {
             match item {
-                Item::Event(event) => {
-                    let event = Located::new(&event, bound);
-                    outcome.evaluated += 1;
-                    outcome.note(&event);
-                    rules.raise(&event, &mut context, &mut outcome.alerts);
-                    if self.native {
-                        outcome.alerts.extend(native::cut_short(&event, &self.hostname));
+                Item::Event(event) => match Located::new(&event, scope, &self.ids) {
+                    Ok(event) => {
+                        outcome.evaluated += 1;
+                        outcome.note(&event);
+                        rules.raise(&event, &mut context, &mut outcome.alerts);
+                        if self.native {
+                            outcome.alerts.extend(native::cut_short(&event, &self.hostname));
+                        }
                     }
-                }
+                    Err(foreign) => self.quarantine(&mut outcome, index, event.raw(), &foreign, scope),
+                },
                 Item::Ignored(_) => outcome.ignored += 1,
-                Item::Quarantined(raw, reason) => {
-                    let record = Quarantined {
-                        reason: reason.to_string(),
-                        cluster: bound.unwrap_or_default().to_owned(),
-                        source: INTAKE.to_owned(),
-                        record: raw.text().as_bytes().to_vec(),
-                    };
-                    outcome.alerts.extend(self.set_aside(&record));
-                    outcome.quarantined.push((index, record));
-                }
+                Item::Quarantined(raw, reason) => self.quarantine(&mut outcome, index, raw, &reason, scope),
             }
         }
         Ok(outcome)
+    }
+
+    fn quarantine(
+        &self,
+        outcome: &mut Outcome,
+        index: usize,
+        raw: Raw<'_>,
+        reason: &impl ToString,
+        scope: &Scope,
+    ) {
+        let record = Quarantined {
+            reason: reason.to_string(),
+            cluster: scope.name().unwrap_or_default().to_owned(),
+            source: INTAKE.to_owned(),
+            record: raw.text().as_bytes().to_vec(),
+        };
+        outcome.alerts.extend(self.set_aside(&record));
+        outcome.quarantined.push((index, record));
     }
 
     /// Holds one event of `cluster` against the rules that has the identity of `other`: of another event, or the same at
@@ -119,10 +152,10 @@ impl Evaluator {
     ///
     /// # Errors
     /// When either is no event.
-    pub fn evaluate_as(&self, event: &str, other: &str, cluster: &str) -> Result<Outcome, Unusable> {
+    pub fn evaluate_as(&self, event: &str, other: &str, cluster: &Cluster) -> Result<Outcome, Unusable> {
         let (event, other) = (Event::parse(event)?, Event::parse(other)?);
-        let id = EventId::of(&other, Some(cluster));
-        let event = Located { given: Some(id), ..Located::new(&event, Some(cluster)) };
+        let id = EventId::of(&other, Some(&cluster.id));
+        let event = Located { given: Some(id), ..Located::of(&event, cluster) };
         let mut outcome = Outcome { received: 1, evaluated: 1, ..Outcome::default() };
         outcome.note(&event);
         self.rules().raise(&event, &mut Context::new(&*self.hostname), &mut outcome.alerts);
@@ -144,18 +177,24 @@ impl Outcome {
         self.quarantined.extend(other.quarantined.into_iter().map(|(_, record)| (index, record)));
         self.alerts.extend(other.alerts);
         self.activity.extend(other.activity);
-        for (cluster, time) in other.newest {
-            let newest = self.newest.entry(cluster).or_insert(time);
-            *newest = time.max(*newest);
+        for (id, newest) in other.newest {
+            match self.newest.get_mut(&id) {
+                Some(known) => known.time = known.time.max(newest.time),
+                None => drop(self.newest.insert(id, newest)),
+            }
         }
     }
 
     fn note(&mut self, event: &Located<'_>) {
         self.activity.extend(activity::of(event));
         let time = nanoseconds(event.event);
-        match self.newest.get_mut(event.cluster.as_ref()) {
-            Some(newest) => *newest = time.max(*newest),
-            None => drop(self.newest.insert(event.cluster.clone().into_owned(), time)),
+        let id = event.cluster_id.as_deref().unwrap_or_default();
+        match self.newest.get_mut(id) {
+            Some(known) => known.time = known.time.max(time),
+            None => {
+                let newest = Newest { name: event.cluster.clone().into_owned(), time };
+                self.newest.insert(id.to_owned(), newest);
+            }
         }
     }
 }
@@ -170,22 +209,20 @@ pub struct Located<'a> {
     cluster_id: Option<Cow<'a, str>>,
     /// The identity that it is given in place of its own.
     given: Option<EventId>,
-    /// The cluster's name that the event must carry in place of its own.
-    bound: Option<&'a str>,
+    /// Whether it must be made to carry the cluster's name in place of its own.
+    renamed: bool,
 }
 
 impl<'a> Located<'a> {
-    /// A bound cluster counts for everything; otherwise the id annotation counts for the identity and the name
-    /// annotation for people, each standing in for the other.
-    fn new(event: &'a Event<'a>, bound: Option<&'a str>) -> Self {
-        if let Some(name) = bound {
-            let says_so = event.annotation(CLUSTER_NAME).as_deref() == bound;
-            let bound = bound.filter(|_| !says_so);
-            return Self { event, cluster: name.into(), cluster_id: Some(name.into()), given: None, bound };
-        }
-        let (name, id) = (event.annotation(CLUSTER_NAME), event.annotation(CLUSTER_ID));
-        let cluster = name.clone().or_else(|| id.clone()).unwrap_or_default();
-        Self { event, cluster, cluster_id: id.or(name), given: None, bound: None }
+    fn new(event: &'a Event<'a>, scope: &'a Scope, ids: &'a Ids) -> Result<Self, Foreign> {
+        let Place { id, name, renamed } = scope.place(event, ids)?;
+        Ok(Self { event, cluster: name, cluster_id: id, given: None, renamed })
+    }
+
+    fn of(event: &'a Event<'a>, cluster: &'a Cluster) -> Self {
+        let (name, id) = ((&*cluster.name).into(), Some((&*cluster.id).into()));
+        let renamed = event.annotation(CLUSTER_NAME).as_deref() != Some(&*cluster.name);
+        Self { event, cluster: name, cluster_id: id, given: None, renamed }
     }
 
     /// Its identity. Few events raise anything, so it is made where it is wanted.
@@ -195,13 +232,16 @@ impl<'a> Located<'a> {
 
     /// The event as rules are to see it.
     pub fn with_event<T>(&self, see: impl FnOnce(&Event<'_>) -> T) -> T {
-        let Some(bound) = self.bound else { return see(self.event) };
+        if !self.renamed {
+            return see(self.event);
+        }
+        let name = self.cluster.as_ref();
         // In a list an event needs no kind of its own.
         let (head, tail) = (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":["#, "]}");
-        let room = head.len() + self.event.raw().text().len() + bound.len() + 64;
+        let room = head.len() + self.event.raw().text().len() + name.len() + 64;
         let mut list = String::with_capacity(room);
         list.push_str(head);
-        self.event.write_annotated(&mut list, &[(CLUSTER_NAME, bound)]);
+        self.event.write_annotated(&mut list, &[(CLUSTER_NAME, name)]);
         list.push_str(tail);
         match audit_event::split(&list).as_deref() {
             Ok([Item::Event(event)]) => see(event),

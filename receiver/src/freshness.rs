@@ -1,5 +1,8 @@
-//! Clusters that have fallen silent. The newest event of each is kept in the store, so that it outlives a restart and
-//! several receivers know of each other's.
+//! How fresh each cluster's log is, and which have fallen silent. The newest event of each is kept in the store, so that it
+//! outlives a restart and several receivers know of each other's.
+//!
+//! A cluster goes by its id. One that a sender is bound to is fresh by that sender alone: nobody else's events can hide its
+//! silence, whatever they name. Of the others the events tell, so whoever may post can keep them fresh.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::clusters::Cluster;
+use crate::evaluate::Newest;
 use crate::metrics::Counters;
 use crate::native;
 use crate::store::{Batch, Store, StoreError};
@@ -14,41 +19,117 @@ use crate::store::{Batch, Store, StoreError};
 /// How often what came is written down and looked at.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Clusters that are followed; names come with events, and a stranger may send many.
+/// Clusters that are followed by their word alone; names come with events, and a stranger may send many.
 const MOST: usize = 1000;
 
 /// The newest events that came.
 #[derive(Default, Debug)]
-pub struct Freshness(Mutex<Seen>);
+pub struct Freshness {
+    /// Names of the clusters that senders are bound to, by their ids.
+    bound: BTreeMap<String, String>,
+    seen: Mutex<Seen>,
+}
 
 #[derive(Default, Debug)]
 struct Seen {
-    known: BTreeSet<String>,
+    claimed: BTreeSet<String>,
+    /// By [`key`].
     since_last_look: BTreeMap<String, i64>,
 }
 
+/// What is known of a cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// Unique in the world.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// Whether a sender is bound to it, so that no other counts.
+    pub bound: bool,
+    /// The time of its newest event, nanoseconds since 1970; none came when not given.
+    pub newest: Option<i64>,
+}
+
 impl Freshness {
-    /// Events of these clusters came, the newest at this time in nanoseconds since 1970. A time that is yet to come counts
-    /// as now: it must not hide the silence after it.
-    pub fn note(&self, newest: &BTreeMap<String, i64>) {
+    /// Nothing came yet. Senders are bound to the clusters `bound`.
+    pub fn new(bound: impl IntoIterator<Item = Cluster>) -> Self {
+        let bound =
+            bound.into_iter().map(|Cluster { id, name }| (id.to_string(), name.to_string())).collect();
+        Self { bound, seen: Mutex::default() }
+    }
+
+    /// Events of these clusters came and are stored, from a sender that is `bound` to them or from one that says so. A time
+    /// that is yet to come counts as now: it must not hide the silence after it.
+    pub fn note(&self, newest: &BTreeMap<String, Newest>, bound: bool, counters: &Counters) {
         let now = nanoseconds(Timestamp::now());
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (cluster, time) in newest {
-            if !seen.known.contains(cluster) {
-                if seen.known.len() >= MOST {
-                    continue;
-                }
-                seen.known.insert(cluster.clone());
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, Newest { name, time }) in newest {
+            let is_bound = self.bound.contains_key(id);
+            if (is_bound && !bound) || !(is_bound || seen.follows(id)) {
+                continue;
             }
             let time = (*time).min(now);
-            let newest = seen.since_last_look.entry(cluster.clone()).or_insert(time);
+            counters.newest(id, name, time);
+            let newest = seen.since_last_look.entry(key(id, name)).or_insert(time);
             *newest = time.max(*newest);
         }
     }
 
-    fn take(&self) -> BTreeMap<String, i64> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).since_last_look)
+    /// All clusters that were ever heard of, and those that should have been.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn clusters(&self, store: &Store) -> Result<Vec<Known>, StoreError> {
+        let bound = self.bound.iter().map(|(id, name)| {
+            (id.clone(), Known { id: id.clone(), name: name.clone(), bound: true, newest: None })
+        });
+        let mut known: BTreeMap<_, _> = bound.collect();
+        for (key, newest) in store.clusters().await? {
+            let (id, name) = read(key);
+            let known = known.entry(id.clone()).or_insert(Known {
+                id,
+                name: String::new(),
+                bound: false,
+                newest: None,
+            });
+            if known.newest < Some(newest) {
+                known.newest = Some(newest);
+                if !known.bound {
+                    known.name = name;
+                }
+            }
+        }
+        Ok(known.into_values().collect())
     }
+
+    fn take(&self) -> BTreeMap<String, i64> {
+        std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner).since_last_look)
+    }
+
+    /// What could not be written down comes with what came meanwhile.
+    fn put_back(&self, taken: BTreeMap<String, i64>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, time) in taken {
+            let newest = seen.since_last_look.entry(key).or_insert(time);
+            *newest = time.max(*newest);
+        }
+    }
+}
+
+impl Seen {
+    fn follows(&mut self, id: &str) -> bool {
+        self.claimed.contains(id) || (self.claimed.len() < MOST && self.claimed.insert(id.to_owned()))
+    }
+}
+
+/// Id and name as one text, under which the store keeps the time: a JSON array, so that no name passes for another's id.
+fn key(id: &str, name: &str) -> String {
+    serde_json::json!([id, name]).to_string()
+}
+
+/// Id and name of a [`key`]. Earlier versions wrote the name alone.
+fn read(key: String) -> (String, String) {
+    serde_json::from_str(&key).unwrap_or_else(|_| (key.clone(), key))
 }
 
 fn nanoseconds(time: Timestamp) -> i64 {
@@ -65,9 +146,10 @@ pub async fn watch(
     counters: Arc<Counters>,
 ) {
     let started = Instant::now();
+    let often = LOOK.min(silent_after.max(Duration::from_secs(1)));
     loop {
-        tokio::time::sleep(LOOK).await;
-        let alerts = started.elapsed() > silent_after;
+        tokio::time::sleep(often).await;
+        let alerts = started.elapsed() > silent_after && silent_after > Duration::ZERO;
         match look(&freshness, alerts.then_some(silent_after), &store, &hostname, &counters).await {
             Err(StoreError::Closed) => return,
             Err(error) => tracing::warn!(%error, "which clusters are silent is not known"),
@@ -87,15 +169,15 @@ async fn look(
     if !seen.is_empty()
         && let Err(error) = store.seen(seen.clone()).await
     {
-        freshness.note(&seen);
+        freshness.put_back(seen);
         return Err(error);
     }
     let Some(silent_after) = silent_after else { return Ok(()) };
     let now = Timestamp::now();
     let before = now.checked_sub(silent_after).map_or(i64::MIN, nanoseconds);
-    let silent = store.clusters().await?.into_iter().filter(|(_, newest)| *newest < before);
-    let alerts: Vec<_> =
-        silent.map(|(cluster, newest)| native::silent(&cluster, newest, hostname, now)).collect();
+    let known = freshness.clusters(store).await?;
+    let silent = known.iter().filter(|known| known.newest.is_none_or(|newest| newest < before));
+    let alerts: Vec<_> = silent.map(|known| native::silent(known, hostname, now)).collect();
     if !alerts.is_empty() {
         let rules: Vec<_> = alerts.iter().map(|alert| alert.rule.clone()).collect();
         let recorded = store.record(Batch { alerts, ..Batch::default() }).await?;
@@ -105,47 +187,4 @@ async fn look(
 }
 
 #[cfg(test)]
-mod tests {
-    use audit_service::metrics::Metrics;
-
-    use super::*;
-    use crate::store::{Filter, Location};
-
-    #[tokio::test]
-    async fn a_silence_raises_one_alert_and_the_next_another() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Location::Sqlite(folder.path().join("a.db")), Vec::new()).await.unwrap();
-        let (freshness, counters) = (Freshness::default(), Counters::new(&Metrics::new("test", "0")));
-        let look =
-            async || look(&freshness, Some(Duration::from_secs(60)), &store, "h", &counters).await.unwrap();
-        let came = |cluster: &str, seconds_ago: i64| {
-            let time = nanoseconds(Timestamp::now()) - seconds_ago * 1_000_000_000;
-            freshness.note(&BTreeMap::from([(cluster.to_owned(), time)]));
-        };
-        came("quiet", 100);
-        came("busy", 1);
-        came("ahead", -3600);
-        let silent = async || {
-            look().await;
-            let mut clusters = Vec::new();
-            let each = |document: String| {
-                let alert: serde_json::Value = serde_json::from_str(&document).unwrap();
-                assert_eq!(alert["rule"], native::SILENT);
-                clusters.push(alert["cluster"].as_str().unwrap().to_owned());
-                true
-            };
-            store.alerts(&Filter::default(), each).await.unwrap();
-            clusters
-        };
-        assert_eq!(silent().await, ["quiet"]);
-        // An older event changes nothing, nor does looking again.
-        came("quiet", 200);
-        assert_eq!(silent().await, ["quiet"]);
-        came("quiet", 70);
-        assert_eq!(silent().await, ["quiet", "quiet"]);
-        came("quiet", 0);
-        assert_eq!(silent().await.len(), 2);
-        let newest = store.clusters().await.unwrap();
-        assert!(newest.iter().all(|(_, newest)| *newest <= nanoseconds(Timestamp::now())), "{newest:?}");
-    }
-}
+mod tests;

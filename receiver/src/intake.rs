@@ -16,6 +16,7 @@ pub use answer::{Answer, Refusal, Set};
 pub use body::Limits;
 pub use pace::Pace;
 
+use crate::clusters::{Ids, Scope};
 use crate::evaluate::{Evaluator, Outcome};
 use crate::freshness::Freshness;
 use crate::metrics::{BodyRefused, Counters, Evaluated, NotStored, Occurrence as _, Quarantining};
@@ -40,6 +41,8 @@ const MOST_ENTRIES: usize = 1 << 17;
 pub struct Intake {
     /// Who may post.
     pub access: Access,
+    /// The ids of clusters that paths name.
+    pub ids: Ids,
     /// How often one address may ask; as it likes when not given.
     pub pace: Option<Pace>,
     /// Bounds on bodies.
@@ -80,7 +83,7 @@ async fn cluster_events(
     Path(cluster): Path<String>,
     request: Request,
 ) -> Result<Json<Answer>, Refusal> {
-    let received = intake.receive(Some(cluster.into()), request).await;
+    let received = intake.receive(Some(cluster), request).await;
     intake.count_refusal(received)
 }
 
@@ -94,23 +97,26 @@ async fn quarantine(
 
 /// A body in memory whose sender is known.
 struct Admitted {
-    cluster: Option<Arc<str>>,
+    /// The clusters that it may be from.
+    scope: Scope,
+    /// Whether the configuration says so.
+    bound: bool,
     bytes: Vec<u8>,
     /// The body's part of the budget, to be held until what came of it is stored.
     held: Option<OwnedSemaphorePermit>,
 }
 
 impl Intake {
-    async fn receive(&self, named: Option<Arc<str>>, request: Request) -> Result<Answer, Refusal> {
-        let Admitted { cluster, bytes, held } = self.admit(named, request).await?;
-        let outcome = self.evaluate(bytes, cluster).await?;
+    async fn receive(&self, named: Option<String>, request: Request) -> Result<Answer, Refusal> {
+        let Admitted { scope, bound, bytes, held } = self.admit(named, request).await?;
+        let outcome = self.evaluate(bytes, scope).await?;
         Evaluated { outcome: &outcome }.emit(&self.counters);
         let Outcome { received, evaluated, ignored, quarantined, alerts, activity, newest } = outcome;
         let set_aside = quarantined.iter().map(Set::from).collect();
         let rules: Vec<_> = alerts.iter().map(|alert| alert.rule.clone()).collect();
         let quarantined = quarantined.into_iter().map(|(_, record)| record).collect();
         let new = self.record(Batch { alerts, quarantined, activity, ..Batch::default() }).await?;
-        self.fresh.note(&newest);
+        self.fresh.note(&newest, bound, &self.counters);
         drop(held);
         self.counters.alerts(rules.iter().zip(&new));
         let alerts = new.iter().filter(|new| **new).count();
@@ -118,8 +124,8 @@ impl Intake {
     }
 
     async fn receive_records(&self, request: Request) -> Result<records::Answer, Refusal> {
-        let Admitted { cluster, bytes, held } = self.admit(None, request).await?;
-        let quarantined = records::read(&payload::text(&bytes), cluster.as_deref())?;
+        let Admitted { scope, bytes, held, .. } = self.admit(None, request).await?;
+        let quarantined = records::read(&payload::text(&bytes), &scope)?;
         let count = quarantined.len();
         for record in &quarantined {
             Quarantining { record }.emit(&self.counters);
@@ -134,7 +140,7 @@ impl Intake {
     }
 
     /// Lets the sender in, then reads the body: in this order.
-    async fn admit(&self, named: Option<Arc<str>>, request: Request) -> Result<Admitted, Refusal> {
+    async fn admit(&self, named: Option<String>, request: Request) -> Result<Admitted, Refusal> {
         let (head, body) = request.into_parts();
         if let (Some(pace), Some(peer)) = (&self.pace, head.extensions.get::<Peer>())
             && !pace.admit(peer.address.ip(), std::time::Instant::now())
@@ -145,12 +151,16 @@ impl Intake {
             .access
             .admit(&head.headers, head.extensions.get::<Peer>())
             .ok_or(Refusal::Unauthenticated)?;
-        let cluster = bound(sender, named)?;
+        if named.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST_CLUSTER) {
+            return Err(Refusal::ClusterName);
+        }
+        let named = named.map(|name| self.ids.cluster(&name));
+        let scope = sender.scope(named).ok_or(Refusal::OtherCluster)?;
         // What could not be stored in the end need not be read, and its sender should keep it.
         self.store.health().borrow().clone().map_err(Refusal::Store)?;
         let body::Body { bytes, held } = self.read(&head.headers, body).await?;
         self.counters.body(bytes.len());
-        Ok(Admitted { cluster, bytes, held })
+        Ok(Admitted { scope, bound: sender.is_bound(), bytes, held })
     }
 
     async fn read(&self, headers: &HeaderMap, body: axum::body::Body) -> Result<body::Body, Refusal> {
@@ -162,12 +172,12 @@ impl Intake {
     }
 
     /// Splits and evaluates on a thread for heavy work, as many at once as there are workers.
-    async fn evaluate(&self, bytes: Vec<u8>, cluster: Option<Arc<str>>) -> Result<Outcome, Refusal> {
+    async fn evaluate(&self, bytes: Vec<u8>, scope: Scope) -> Result<Outcome, Refusal> {
         let worker = self.workers.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
         let evaluator = self.evaluator.clone();
         let work = tokio::task::spawn_blocking(move || {
             let _worker = worker;
-            evaluator.evaluate(&payload::text(&bytes), cluster.as_deref(), MOST_ENTRIES)
+            evaluator.evaluate_within(&payload::text(&bytes), &scope, MOST_ENTRIES)
         });
         match work.await {
             Ok(outcome) => outcome.map_err(Refusal::Malformed),
@@ -203,35 +213,8 @@ impl Intake {
     }
 }
 
-/// The cluster that the events are from whatever they say: by the sender's binding, or by the path.
-fn bound(sender: Sender, named: Option<Arc<str>>) -> Result<Option<Arc<str>>, Refusal> {
-    if named.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST_CLUSTER) {
-        return Err(Refusal::ClusterName);
-    }
-    match (sender.cluster, named) {
-        (Some(bound), Some(named)) if bound != named => Err(Refusal::OtherCluster),
-        (bound, named) => Ok(bound.or(named)),
-    }
-}
-
 impl From<&(usize, Quarantined)> for Set {
     fn from((index, record): &(usize, Quarantined)) -> Self {
         Self { index: *index, reason: record.reason.clone() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bound_sender_speaks_for_no_other_cluster() {
-        let bound_to = |cluster: Option<&str>| Sender { cluster: cluster.map(Arc::from) };
-        let name = |sender, path: Option<&str>| bound(sender, path.map(Arc::from));
-        assert_eq!(name(bound_to(None), None).unwrap(), None);
-        assert_eq!(name(bound_to(None), Some("a")).unwrap().as_deref(), Some("a"));
-        assert_eq!(name(bound_to(Some("a")), None).unwrap().as_deref(), Some("a"));
-        assert_eq!(name(bound_to(Some("a")), Some("a")).unwrap().as_deref(), Some("a"));
-        assert!(matches!(name(bound_to(Some("a")), Some("b")), Err(Refusal::OtherCluster)));
     }
 }

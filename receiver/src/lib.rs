@@ -7,6 +7,7 @@
 pub mod activity;
 pub mod api;
 pub mod cli;
+pub mod clusters;
 pub mod commands;
 pub mod config;
 pub mod evaluate;

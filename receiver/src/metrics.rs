@@ -1,6 +1,6 @@
 //! What the receiver counts and logs. *received* = *evaluated* + *ignored* + *quarantined*, always.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,9 +23,6 @@ mod rules;
 pub use intake::{BodyRefused, Evaluated, NotStored, Quarantining, ReviewIgnored, ReviewLost};
 pub use outputs::{AlertRefused, OutputFailed, Written};
 pub use rules::{RulesKept, RulesLoaded};
-
-/// Clusters that have a metric of their own; names come with events, and a stranger may send many.
-const MOST_CLUSTERS: usize = 1000;
 
 /// Lines about one thing within [`TELL_EVERY`].
 const MOST_LINES: u32 = 20;
@@ -56,6 +53,12 @@ struct Cluster {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct KnownCluster {
+    cluster: String,
+    cluster_id: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Output {
     output: String,
 }
@@ -80,8 +83,7 @@ pub struct Counters {
     body_size: Histogram,
     store_latency: Histogram,
     store_failures: Counter,
-    newest: Family<Cluster, Gauge<f64, AtomicU64>>,
-    clusters: Mutex<HashSet<String>>,
+    newest: Family<KnownCluster, Gauge<f64, AtomicU64>>,
     reviews_lost: Family<Cluster, Counter>,
     written: Family<Output, Counter>,
     output_failures: Family<Output, Counter>,
@@ -162,7 +164,6 @@ impl Counters {
                     "1 while the rules files are unusable and earlier rules are in use",
                     Gauge::default()
                 ),
-                clusters: Mutex::default(),
                 reviews_lost: register!(
                     "reviews_lost",
                     "Admission reviews that found no room, by cluster",
@@ -273,18 +274,11 @@ impl Counters {
         }
     }
 
-    fn freshness(&self, cluster: &str, time: i64) {
-        let mut known = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.contains(cluster) {
-            if known.len() >= MOST_CLUSTERS {
-                return;
-            }
-            known.insert(cluster.to_owned());
-        }
-        // An event from the future must not hide the silence after it.
-        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-        let seconds = time.min(now) as f64 / 1e9;
-        let gauge = self.newest.get_or_create(&Cluster { cluster: cluster.to_owned() });
+    /// An event of a cluster came that counts for its freshness, of this time in nanoseconds since 1970.
+    pub fn newest(&self, id: &str, name: &str, time: i64) {
+        let cluster = KnownCluster { cluster: name.to_owned(), cluster_id: id.to_owned() };
+        let gauge = self.newest.get_or_create(&cluster);
+        let seconds = time as f64 / 1e9;
         if seconds > gauge.get() {
             gauge.set(seconds);
         }

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::evaluate::{Located, nanoseconds};
+use crate::freshness::Known;
 use crate::identity;
 use crate::rules::subject;
 use crate::store::{Alert, Quarantined, Subject};
@@ -111,19 +112,22 @@ pub fn reviews_lost(cluster: &str, count: u64, hostname: &str, now: Timestamp) -
     saying.alert(hostname)
 }
 
-/// The alert that nothing is newer than `newest` (nanoseconds since 1970) from a cluster: one for each silence.
-pub fn silent(cluster: &str, newest: i64, hostname: &str, now: Timestamp) -> Alert {
-    let about = [cluster.as_bytes(), &[0], &newest.to_be_bytes(), SILENT.as_bytes()].concat();
-    let last = Timestamp::from_nanosecond(newest.into()).unwrap_or_default();
+/// The alert that nothing is newer than what is known of a cluster: one for each silence.
+pub fn silent(known: &Known, hostname: &str, now: Timestamp) -> Alert {
+    let Known { id, name, newest, .. } = known;
+    let about = [id.as_bytes(), &[0], &newest.unwrap_or_default().to_be_bytes(), SILENT.as_bytes()].concat();
+    let last = newest.map(|newest| Timestamp::from_nanosecond(newest.into()).unwrap_or_default());
+    let last = last.map(|last| last.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     let saying = Saying {
         id: Uuid::new_v5(&identity::NATIVE, &about),
         time: i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX),
         rule: SILENT,
         priority: Priority::Warning,
-        cluster,
+        cluster: name,
         fields: &[
-            ("newest", "cluster.newest", last.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into()),
-            ("cluster", "ka.cluster.name", cluster.into()),
+            ("newest", "cluster.newest", last.unwrap_or_else(|| "never".to_owned()).into()),
+            ("cluster", "ka.cluster.name", name.as_str().into()),
+            ("cluster_id", "cluster.id", id.as_str().into()),
         ],
         audit_id: None,
         stage: None,

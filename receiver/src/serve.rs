@@ -47,10 +47,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     if let Some(tls) = &tls {
         metrics.register(|registry| registry.register_collector(Box::new(tls.expiry())));
     }
-    let evaluator = Arc::new(Evaluator::new(rules, hostname()).with_native(config.native));
+    let evaluator = Arc::new(
+        Evaluator::new(rules, hostname()).with_native(config.native).with_ids(config.clusters.clone()),
+    );
     tokio::spawn(reload.follow(evaluator.clone(), counters.clone()));
     let workers = Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from)));
-    let fresh = Arc::new(Freshness::default());
+    let fresh = Arc::new(Freshness::new(config.bound_clusters()));
     let worker = Worker {
         fresh: fresh.clone(),
         evaluator: evaluator.clone(),
@@ -58,13 +60,16 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
         store: store.clone(),
         counters: counters.clone(),
     };
-    let admission = config.admission.as_ref().map(|options| Admission::new(options, &worker)).transpose()?;
+    let admission = config.admission.as_ref();
+    let admission =
+        admission.map(|options| Admission::new(options, &config.clusters, &worker)).transpose()?;
     drop(worker);
     let (admission, mut reviewers) =
         admission.map_or_else(Default::default, |(door, workers)| (Some(door), workers));
     let intake = Arc::new(Intake {
         fresh: fresh.clone(),
         access: access(&config)?,
+        ids: config.clusters.clone(),
         pace: config.body.rate.map(Pace::new),
         limits: Limits::new(config.body.limit.len(), config.body.budget.len(), config.body.timeout.0),
         evaluator: evaluator.clone(),
@@ -78,6 +83,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let api = Api {
         store: store.clone(),
         evaluator,
+        fresh: fresh.clone(),
         token: config.admin.token_file.clone(),
         listen: admin_port.local_addr()?,
     };
@@ -97,10 +103,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
         hostname(),
         counters.clone(),
     ));
-    if config.silent_after.0 > Duration::ZERO {
-        let (store, counters) = (store.clone(), counters.clone());
-        tokio::spawn(freshness::watch(fresh, config.silent_after.0, store, hostname(), counters));
-    }
+    tokio::spawn(freshness::watch(fresh, config.silent_after.0, store.clone(), hostname(), counters.clone()));
     if config.outputs.http.values().any(|http| http.group.is_some()) {
         tokio::spawn(close_groups(store.clone()));
     }
@@ -122,11 +125,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
 }
 
 fn access(config: &Config) -> Result<Access, intake::access::Unusable> {
-    match &config.auth {
-        Some(Auth::Tokens(files)) => Access::bound(files.clone(), &config.certificates),
-        None if config.asks_for_certificates() => Access::bound(Vec::new(), &config.certificates),
-        Some(Auth::None) | None => Ok(Access::Open),
-    }
+    let tokens = match &config.auth {
+        Some(Auth::Tokens(files)) => files.clone(),
+        None if config.asks_for_certificates() => Vec::new(),
+        Some(Auth::None) | None => return Ok(Access::Open),
+    };
+    Access::bound(tokens, &config.certificates, &config.clusters)
 }
 
 /// Ready while the store takes writes.

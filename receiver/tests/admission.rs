@@ -58,15 +58,16 @@ impl Receiver {
         let secret = |cluster: &str| {
             let file = folder.path().join(cluster);
             std::fs::write(&file, format!("secret-of-{cluster}")).unwrap();
-            TokenFile { file, cluster: Some(cluster.to_owned()) }
+            TokenFile { file, cluster: cluster.into() }
         };
         let options =
             AdmissionOptions { secrets: vec![secret("edge"), secret("other")], queue, ..Default::default() };
-        let (admission, reviewers) = Admission::new(&options, &worker).unwrap();
+        let (admission, reviewers) = Admission::new(&options, &Default::default(), &worker).unwrap();
         let workers = worker.workers.clone();
         let router = intake::router(Arc::new(Intake {
             pace: None,
             fresh: Default::default(),
+            ids: Default::default(),
             access: Access::known(Vec::new()).unwrap(),
             limits: Limits::new(1 << 20, 4 << 20, Duration::from_secs(30)),
             evaluator: worker.evaluator,

@@ -51,6 +51,7 @@ impl Receiver {
         let router = intake::router(Arc::new(Intake {
             pace: None,
             fresh: Default::default(),
+            ids: Default::default(),
             access,
             limits,
             evaluator: Arc::new(Evaluator::new(rules, "host".to_owned()).with_native(true)),
@@ -223,7 +224,7 @@ async fn a_stranger_is_refused_before_the_body_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens");
     std::fs::write(&file, "secret\n").unwrap();
-    let access = Access::known(vec![TokenFile { file, cluster: Some("prod".to_owned()) }]).unwrap();
+    let access = Access::known(vec![TokenFile { file, cluster: "prod".into() }]).unwrap();
     let receiver = Receiver::with(access, Limits::new(1 << 20, 4 << 20, Duration::from_secs(30))).await;
     let never = || Body::from_stream(futures_util::stream::pending::<std::io::Result<&'static str>>());
     let refused = receiver.respond(Request::post("/k8s_audit").body(never()).unwrap()).await;

@@ -51,6 +51,7 @@ async fn peak_memory_is_a_small_multiple_of_the_limit() {
     let router = intake::router(Arc::new(Intake {
         pace: None,
         fresh: Default::default(),
+        ids: Default::default(),
         access: Access::Open,
         limits: Limits::new(LIMIT, 4 * LIMIT, Duration::from_secs(300)),
         evaluator: Arc::new(Evaluator::new(Rules::load(&[], Matching::All).unwrap(), String::new())),

@@ -47,7 +47,8 @@ async fn api(folder: &tempfile::TempDir, token: Option<SecretFile>, listen: &str
         .await
         .unwrap();
     let evaluator = Arc::new(Evaluator::new(rules, String::new()));
-    router(Api { store, evaluator, token, listen: listen.parse().unwrap() })
+    let fresh = Arc::new(Freshness::default());
+    router(Api { store, evaluator, fresh, token, listen: listen.parse().unwrap() })
 }
 
 async fn ask(router: &Router, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {

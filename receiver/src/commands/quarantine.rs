@@ -75,7 +75,9 @@ impl Quarantine {
                     .map_err(|mistakes| Stopped::Usage(mistakes.to_string()))?;
                 let rules = Rules::load(&config.rules, config.matching.into())
                     .map_err(|error| Stopped::failed(&error))?;
-                let evaluator = Evaluator::new(rules, serve::hostname()).with_native(config.native);
+                let evaluator = Evaluator::new(rules, serve::hostname())
+                    .with_native(config.native)
+                    .with_ids(config.clusters.clone());
                 block_on(async { Ok::<_, Fault>(replay(&config, &evaluator, cluster.as_deref()).await) })?
             }
         }

@@ -196,3 +196,24 @@ fn what_was_cut_or_can_not_be_read_raises_our_own_alert_whatever_the_rules() {
             .all(|alert| alert.rule == "Create")
     );
 }
+
+#[test]
+fn an_event_of_a_cluster_that_its_sender_does_not_speak_for_is_kept_and_told() {
+    let ids: Ids = serde_json::from_str(r#"{"prod": "arn:1"}"#).unwrap();
+    let evaluator = evaluator(Matching::First).with_native(true).with_ids(ids.clone());
+    let of = |name: &str, id: &str| {
+        event("1", "create", &format!(r#","annotations":{{"cluster_name":"{name}","cluster_id":"{id}"}}"#))
+    };
+    let payload = [of("p", "arn:1"), of("edge", "edge"), of("dev", "arn:2")].join("\n");
+    let several = Scope::Several(["prod", "edge"].map(|name| ids.cluster(name)).into());
+    let outcome = evaluator.evaluate_within(&payload, &several, 9).unwrap();
+    assert_eq!((outcome.evaluated, outcome.quarantined.len()), (2, 1));
+    let clusters: Vec<_> = outcome.alerts.iter().map(|alert| alert.cluster.as_str()).collect();
+    assert_eq!(clusters, ["prod", "edge", ""]);
+    assert!(outcome.quarantined[0].1.reason.contains("`arn:2`"), "{:?}", outcome.quarantined);
+    // The same event by a path that only names the cluster, and from a sender who isn't bound, is the same.
+    for named in [Some("prod"), None] {
+        let other = evaluator.evaluate(&of("prod", "arn:1"), named, 9).unwrap();
+        assert_eq!(other.alerts[0].id, outcome.alerts[0].id);
+    }
+}

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use super::access::Unusable;
 use super::{Access, Intake, Refusal, TokenFile};
+use crate::clusters::{Ids, Scope};
 use crate::metrics::{ReviewIgnored, ReviewLost};
 pub use review::{NoReview, Review};
 pub use worker::Worker;
@@ -77,24 +78,26 @@ impl Admission {
     ///
     /// # Errors
     /// When a secret can't be read.
-    pub fn new(options: &Options, worker: &Worker) -> Result<(Self, JoinSet<()>), Unusable> {
+    pub fn new(options: &Options, ids: &Ids, worker: &Worker) -> Result<(Self, JoinSet<()>), Unusable> {
         let mut workers = JoinSet::new();
         let mut queues = HashMap::new();
-        for cluster in options.secrets.iter().filter_map(|secret| secret.cluster.as_deref()) {
+        for name in options.secrets.iter().flat_map(|secret| &secret.cluster.0) {
             let (waiting, inbox) = tokio::sync::mpsc::unbounded_channel();
             let most = options.queue.len().min(Semaphore::MAX_PERMITS);
             let lost = Arc::new(worker::Lost::default());
-            let cluster: Arc<str> = cluster.into();
+            let cluster = ids.cluster(name);
             workers.spawn(worker.clone().run(cluster.clone(), inbox, lost.clone()));
-            queues.insert(cluster, Queue { waiting, room: Arc::new(Semaphore::new(most)), most, lost });
+            queues.insert(cluster.name, Queue { waiting, room: Arc::new(Semaphore::new(most)), most, lost });
         }
-        let access = Access::known(options.secrets.clone())?;
+        let access = Access::bound(options.secrets.clone(), &[], ids)?;
         Ok((Self { access, ignore: options.ignore.clone(), queues }, workers))
     }
 
     fn queue(&self, secret: &str) -> Option<(&Arc<str>, &Queue)> {
-        let cluster = self.access.admit_token(secret.as_bytes())?.cluster?;
-        self.queues.get_key_value(&cluster)
+        let Scope::One(cluster) = self.access.admit_token(secret.as_bytes())?.scope(None)? else {
+            return None;
+        };
+        self.queues.get_key_value(&cluster.name)
     }
 }
 

@@ -27,7 +27,7 @@ impl Occurrence for Evaluated<'_> {
     }
 
     fn count(&self, counters: &Counters) {
-        let Outcome { received, evaluated, ignored, quarantined, newest, .. } = self.outcome;
+        let Outcome { received, evaluated, ignored, quarantined, .. } = self.outcome;
         debug_assert_eq!(*received, evaluated + ignored + quarantined.len(), "an entry was lost");
         counters.received.inc_by(*received as u64);
         counters.evaluated.inc_by(*evaluated as u64);
@@ -37,9 +37,6 @@ impl Occurrence for Evaluated<'_> {
             if counters.tells("entry quarantined") {
                 tracing::warn!(index, reason = record.reason, cluster = record.cluster, "entry quarantined");
             }
-        }
-        for (cluster, time) in newest {
-            counters.freshness(cluster, *time);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use audit_event::json::{Kind, Malformed, Raw, write_string};
 
 use super::uri;
-use crate::evaluate::CLUSTER_NAME;
+use crate::clusters::CLUSTER_NAME;
 
 /// The annotation that lists what was inferred.
 const INFERRED: &str = "kube-audit-bridge/inferred";

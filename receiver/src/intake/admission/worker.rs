@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Review, Waiting};
+use crate::clusters::Cluster;
 use crate::evaluate::{Evaluator, Outcome};
 use crate::freshness::Freshness;
 use crate::metrics::{Counters, Evaluated, NotStored};
@@ -50,7 +51,7 @@ impl Lost {
 
 impl Worker {
     /// Evaluates until no more can come.
-    pub(super) async fn run(self, cluster: Arc<str>, mut inbox: UnboundedReceiver<Waiting>, lost: Arc<Lost>) {
+    pub(super) async fn run(self, cluster: Cluster, mut inbox: UnboundedReceiver<Waiting>, lost: Arc<Lost>) {
         let mut told: Option<Instant> = None;
         let mut waiting = Vec::with_capacity(AT_ONCE);
         loop {
@@ -69,7 +70,7 @@ impl Worker {
                 let count = lost.0.swap(0, Ordering::Relaxed);
                 if count > 0 {
                     told = Some(Instant::now());
-                    let alerts = self.evaluator.reviews_lost(&cluster, count).into_iter().collect();
+                    let alerts = self.evaluator.reviews_lost(&cluster.name, count).into_iter().collect();
                     self.keep(Batch { alerts, ..Batch::default() }).await;
                 }
             }
@@ -81,7 +82,7 @@ impl Worker {
 
     /// The room that reviews take is given back when what came of them is durable.
     /// `None` when that can't be, because of a panic, which is in the log.
-    async fn evaluate(&self, cluster: &Arc<str>, waiting: Vec<Waiting>) -> Option<()> {
+    async fn evaluate(&self, cluster: &Cluster, waiting: Vec<Waiting>) -> Option<()> {
         let permit = self.workers.clone().acquire_owned().await.ok()?;
         let (evaluator, cluster) = (self.evaluator.clone(), cluster.clone());
         let work = tokio::task::spawn_blocking(move || {
@@ -102,7 +103,7 @@ impl Worker {
             ..Batch::default()
         })
         .await;
-        self.fresh.note(&outcome.newest);
+        self.fresh.note(&outcome.newest, true, &self.counters);
         drop(waiting);
         Some(())
     }
@@ -123,17 +124,17 @@ impl Worker {
     }
 }
 
-fn one(evaluator: &Evaluator, cluster: &str, waiting: &Waiting) -> Outcome {
+fn one(evaluator: &Evaluator, cluster: &Cluster, waiting: &Waiting) -> Outcome {
     let text = payload::text(&waiting.body);
     let outcome = Review::parse(&text).map_err(|problem| problem.to_string()).and_then(|review| {
         let (event, timeless) =
-            (review.event(cluster, &waiting.arrived.to_string()), review.event(cluster, EPOCH));
+            (review.event(&cluster.name, &waiting.arrived.to_string()), review.event(&cluster.name, EPOCH));
         evaluator.evaluate_as(&event, &timeless, cluster).map_err(|problem| problem.to_string())
     });
     outcome.unwrap_or_else(|reason| {
         let record = Quarantined {
             reason,
-            cluster: cluster.to_owned(),
+            cluster: cluster.name.to_string(),
             source: "admission".to_owned(),
             record: waiting.body.clone(),
         };
