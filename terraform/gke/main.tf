@@ -49,6 +49,11 @@ resource "google_project_iam_audit_config" "data_access" {
   project  = each.value
   service  = "container.googleapis.com"
 
+  # Reading of objects, of secrets among them; of logs and the like; updates of status and leases.
+  audit_log_config {
+    log_type = "ADMIN_READ"
+  }
+
   audit_log_config {
     log_type = "DATA_READ"
   }

@@ -49,10 +49,17 @@ to sum by and the time.
         summary: {{ "{{ $labels.pod }} set entries aside that can't be evaluated" | quote }}
         description: They are kept with their reasons. An attacker may have made them so.
     - alert: AuditOutputFailing
-      expr: sum by (output) (increase(audit_receiver_output_failures_total{ {{- $here -}} }[15m])) > 3
+      expr: max by (output) (audit_receiver_output_oldest_waiting_seconds{ {{- $here -}} }) > 300
       labels: { severity: critical }
       annotations:
         summary: {{ "Alerts do not reach output {{ $labels.output }}" | quote }}
+        description: They wait in the store. `audit-receiver test-alert` tries each output.
+    - alert: AuditRulesStale
+      expr: max by (pod) (audit_receiver_rules_stale{ {{- $here -}} }) > 0
+      for: 5m
+      labels: { severity: warning }
+      annotations:
+        summary: {{ "{{ $labels.pod }} goes on with earlier rules: the files are unusable" | quote }}
     - alert: AuditSenderRefused
       expr: sum by (reason) (increase(audit_receiver_requests_refused_total{ {{- $here -}} }[15m])) > 10
       for: 5m
@@ -61,11 +68,11 @@ to sum by and the time.
         summary: {{ "The receiver refuses requests: {{ $labels.reason }}" | quote }}
     {{- if not .Values.receiver.store.postgresSecretName }}
     - alert: AuditStoreFilling
-      expr: kubelet_volume_stats_available_bytes{ {{- $here -}} ,persistentvolumeclaim=~"store-{{ include "kab.receiver.name" . }}-.*"} / kubelet_volume_stats_capacity_bytes < 0.1
+      expr: min by (pod) (audit_receiver_store_disk_free_bytes{ {{- $here -}} } > 0) < 1e9
       for: 15m
       labels: { severity: warning }
       annotations:
-        summary: Less than a tenth of the store's volume is free
+        summary: {{ "The store of {{ $labels.pod }} has less than 1 GB left" | quote }}
     {{- end }}
     {{- if eq .Values.tls.mode "cert-manager" }}
     - alert: AuditCertificateExpires
@@ -114,11 +121,17 @@ to sum by and the time.
         description: This is a bug; please report it with the bridge's log.
     {{- if eq $name "eventhub" }}
     - alert: {{ $title }}Behind
-      expr: max by (unit) (time() - {{ $metric }}_newest_event{ {{- $here -}} }) > {{ mul $set.lagMinutes 60 }}
-      for: 10m
+      expr: max by (unit) ({{ $metric }}_lag{ {{- $here -}} }) > 0 and max by (unit) (time() - {{ $metric }}_enqueued{ {{- $here -}} }) > {{ mul $set.lagMinutes 60 }}
+      for: 5m
       labels: { severity: warning }
       annotations:
-        summary: {{ "{{ $labels.unit }} is read with a delay, or nothing arrives" | quote }}
+        summary: {{ "{{ $labels.unit }} is read with a delay" | quote }}
+    - alert: {{ $title }}Missed
+      expr: {{ include "kab.grew" (list (printf "%s_missed_total{%s}" $metric $here) "unit" "1h") }}
+      labels: { severity: critical }
+      annotations:
+        summary: {{ "Messages of {{ $labels.unit }} were gone before they could be read" | quote }}
+        description: The event hub's retention is shorter than the bridge was away. Make it longer.
     {{- else }}
     - alert: {{ $title }}Behind
       expr: max by (unit) (time() - {{ $metric }}_swept_until{ {{- $here -}} }) > {{ mul $set.lagMinutes 60 }}
