@@ -5,7 +5,6 @@ binaries.py CERTIFICATES BINARY... : a folder with tls.crt, tls.key and ca.crt, 
 
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
@@ -61,7 +60,8 @@ def environment(container, folder):
         value = variable.get("value")
         # What stands in a secret of the reader's.
         values[variable["name"]] = f"sqlite:{folder}/var/receiver.db" if value is None else value
-    return {key: value for key, value in values.items() if not key.endswith("_PROXY")}
+    # Files of the reader's, and proxies, are not here.
+    return {key: value for key, value in values.items() if key == "HOME" or not (key.endswith("_PROXY") or value.startswith("/etc/"))}
 
 
 def bridge(where, container, config, folder):
@@ -85,28 +85,29 @@ def receiver(where, container, config, folder):
     check(settings["listen"].endswith(f":{ports['intake']}"), f"{where}: listens elsewhere than its port")
     check(settings["admin"]["listen"].endswith(f":{ports['admin']}"), f"{where}: is probed elsewhere than its port")
     own = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
-    started = subprocess.Popen([BINARIES["audit-receiver"], *arguments(container, config), *own], stderr=subprocess.PIPE,
-                               stdout=subprocess.DEVNULL, text=True, env=environment(container, folder))
-    said, admin, until = [], None, time.monotonic() + PATIENCE
-    while admin is None and time.monotonic() < until and select.select([started.stderr], [], [], PATIENCE)[0]:
-        line = started.stderr.readline()
-        if not line:
-            break
-        said.append(line)
-        listening = re.match(r"listening admin (\S+)", line)
-        admin = listening and listening[1]
-    ready = False
-    while admin and not ready and time.monotonic() < until:
-        for probe in ("livenessProbe", "readinessProbe"):
-            try:
-                with urllib.request.urlopen(f"http://{admin}{container[probe]['httpGet']['path']}", timeout=5) as answer:
-                    ready = answer.status == 200
-            except OSError:
-                ready = False
-    check(ready, f"{where}: the receiver does not start:\n{''.join(said)}")
+    said = folder / "stderr"
+    with said.open("w") as stderr:
+        started = subprocess.Popen([BINARIES["audit-receiver"], *arguments(container, config), *own], stderr=stderr,
+                                   stdout=subprocess.DEVNULL, env=environment(container, folder))
+    until = time.monotonic() + PATIENCE
+    while not (ready := probed(container, said.read_text())) and started.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    check(ready, f"{where}: the receiver does not start:\n{said.read_text()}")
     started.send_signal(signal.SIGTERM)
-    started.communicate(timeout=PATIENCE)
-    check(started.returncode == 0, f"{where}: the receiver ends with {started.returncode}:\n{''.join(said)}")
+    started.wait(timeout=PATIENCE)
+    check(started.returncode == 0, f"{where}: the receiver ends with {started.returncode}:\n{said.read_text()}")
+
+
+def probed(container, said):
+    """Whether the probes of a container that has said this are content."""
+    admin = re.search(r"(?m)^listening admin (\S+)$", said)
+    try:
+        for probe in ("livenessProbe", "readinessProbe"):
+            with urllib.request.urlopen(f"http://{admin[1]}{container[probe]['httpGet']['path']}", timeout=5):
+                pass
+    except (OSError, TypeError):
+        return False
+    return True
 
 
 def job(where, container):

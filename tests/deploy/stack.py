@@ -3,6 +3,7 @@
 stack.py ENDPOINT irsa|pod-identity
 """
 
+import ast
 import json
 import sys
 
@@ -33,5 +34,11 @@ outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outpu
 role = client("iam").get_role(RoleName=outputs["RoleName"])["Role"]
 policy = client("iam").get_role_policy(RoleName=outputs["RoleName"], PolicyName="read-audit-log")["PolicyDocument"]
 trust = role["AssumeRolePolicyDocument"]
-trust = json.loads(trust) if isinstance(trust, str) else trust
-print(json.dumps({"status": stack["StackStatus"], "role": outputs["RoleArn"], "trust": trust, "policy": policy}))
+
+
+def read(document):
+    """moto gives policies of templates as Python writes them."""
+    return ast.literal_eval(document) if isinstance(document, str) else document
+
+
+print(json.dumps({"status": stack["StackStatus"], "role": outputs["RoleArn"], "trust": read(trust), "policy": read(policy)}))

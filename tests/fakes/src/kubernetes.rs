@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::{Method, Request, Response};
 use serde_json::{Value, json};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::Answer;
 use crate::http::Server;
@@ -65,8 +66,9 @@ struct State {
 }
 
 impl Kubernetes {
-    /// Starts one on a free port of 127.0.0.1, over TLS if there is an acceptor.
-    pub fn start(tls: Option<TlsAcceptor>) -> Self {
+    /// Starts one on a free port of 127.0.0.1, over TLS if it is configured.
+    pub fn start(tls: Option<Arc<ServerConfig>>) -> Self {
+        let tls = tls.map(TlsAcceptor::from);
         let state = Arc::new(Mutex::new(State::default()));
         let served = Arc::clone(&state);
         let address = SocketAddr::from(([127, 0, 0, 1], 0));

@@ -5,6 +5,7 @@ mod http;
 mod measure;
 mod moto;
 mod program;
+mod python;
 mod receiver;
 
 use std::fmt::Debug;
@@ -15,8 +16,9 @@ pub(crate) use bridge::{Bridge, Cloud};
 pub(crate) use http::Client;
 #[allow(unused_imports, reason = "for measurements")]
 pub(crate) use measure::{Measure, table};
-pub(crate) use moto::Moto;
+pub(crate) use moto::{MOTO, Moto};
 pub(crate) use program::{Ended, Program, RECEIVER, run, tested};
+pub(crate) use python::Packages;
 pub(crate) use receiver::{Receiver, list};
 
 /// How long a condition may take to come true on a slow and busy machine. Nothing waits that long when all is well.

@@ -25,6 +25,8 @@ pub(crate) struct Cloud {
 pub(crate) struct Bridge {
     folder: TempDir,
     checkpoint: PathBuf,
+    /// Instead of a folder.
+    address: Option<String>,
     cloud: Cloud,
     sweeps: &'static str,
     poll: &'static str,
@@ -41,6 +43,7 @@ impl Bridge {
         Self {
             checkpoint: folder.path().join("checkpoint"),
             folder,
+            address: None,
             cloud: cloud.clone(),
             sweeps: "100ms,1s,5s",
             poll: "100ms",
@@ -118,6 +121,11 @@ impl Bridge {
         self
     }
 
+    /// The same with its checkpoint in another store.
+    pub(crate) fn checkpoint_address(self, address: &str) -> Self {
+        Self { address: Some(address.to_owned()), ..self }
+    }
+
     /// The files that its checkpoint is made of.
     pub(crate) fn checkpoint_files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
@@ -142,7 +150,7 @@ impl Bridge {
             .args(["--log-group", GROUP, "--region", "eu-central-1"])
             .args(["--endpoint-url", &self.cloud.endpoint, "--receiver-url", &self.cloud.receiver])
             .arg("--checkpoint")
-            .arg(format!("file:{}", self.checkpoint.display()))
+            .arg(self.address.clone().unwrap_or_else(|| format!("file:{}", self.checkpoint.display())))
             .args(["--sweeps", self.sweeps, "--poll-interval", self.poll])
             // Nothing of the machine's own AWS set-up, and no look at its metadata service.
             .env_clear()
