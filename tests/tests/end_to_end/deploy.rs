@@ -8,7 +8,9 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Bridge, Cloud, MOTO, Moto, Packages, RECEIVER, Receiver, becomes, now_ms, run, seed};
+use crate::harness::{
+    Bridge, Cloud, MOTO, Moto, Packages, RECEIVER, Receiver, becomes, now_ms, run, seed, tested,
+};
 use crate::pipeline::{GROUP, STREAM, expected};
 
 const CHECKS: Packages = Packages {
@@ -52,13 +54,18 @@ fn the_binaries_accept_every_configuration_that_the_chart_writes() {
         std::fs::write(certificates.path().join(name), certificate.pem()).unwrap();
     }
     std::fs::write(certificates.path().join("tls.key"), key.serialize_pem()).unwrap();
-    let args = [
-        certificates.path().to_str().unwrap(),
+    let binaries = [
         RECEIVER,
         env!("CARGO_BIN_EXE_tested-cloudwatch-bridge"),
         env!("CARGO_BIN_EXE_tested-stackdriver-bridge"),
         env!("CARGO_BIN_EXE_tested-eventhub-bridge"),
-    ];
+    ]
+    .map(tested);
+    let args: Vec<&str> = [certificates.path()]
+        .into_iter()
+        .chain(binaries.iter().map(|binary| binary.as_path()))
+        .filter_map(Path::to_str)
+        .collect();
     script(python, "binaries.py", &args);
 }
 
@@ -90,10 +97,7 @@ fn the_stack_gives_a_role_with_which_the_bridge_reads() {
     let trust = &made["trust"]["Statement"][0];
     let issuer = "oidc.eks.eu-central-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF";
     let subject = "system:serviceaccount:kube-audit-bridge:cloudwatch-bridge";
-    assert_eq!(
-        trust["Principal"]["Federated"],
-        format!("arn:aws:iam::123456789012:oidc-provider/{issuer}")
-    );
+    assert_eq!(trust["Principal"]["Federated"], format!("arn:aws:iam::123456789012:oidc-provider/{issuer}"));
     assert_eq!(trust["Condition"]["StringEquals"][format!("{issuer}:sub")], subject);
     let group = format!("arn:aws:logs:eu-central-1:123456789012:log-group:{GROUP}:*");
     assert_eq!(made["policy"]["Statement"][0]["Resource"], group);
@@ -103,10 +107,7 @@ fn the_stack_gives_a_role_with_which_the_bridge_reads() {
     let lines: Vec<_> = Traffic::new(seed("stack")).lines(now_ms() - 60_000, 20).take(300).collect();
     let events: Vec<Value> =
         lines.iter().map(|line| json!({"timestamp": line.at_ms, "message": line.text})).collect();
-    moto.logs(
-        "PutLogEvents",
-        &json!({"logGroupName": GROUP, "logStreamName": STREAM, "logEvents": events}),
-    );
+    moto.logs("PutLogEvents", &json!({"logGroupName": GROUP, "logStreamName": STREAM, "logEvents": events}));
     let receiver = Receiver::start();
     let token = receiver.folder().join("token");
     std::fs::write(&token, "fake.service-account.token").unwrap();

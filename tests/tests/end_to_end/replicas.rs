@@ -133,5 +133,8 @@ fn die(name: &str, deaths: usize, store: &Store) {
     });
     becomes("alerts", &expected(&lines), || receiver.raised());
     let longest = took.iter().max().unwrap();
-    println!("{name}: {deaths} owners died, {} events, followed after at most {longest:?}: {took:?}", lines.len());
+    println!(
+        "{name}: {deaths} owners died, {} events, followed after at most {longest:?}: {took:?}",
+        lines.len()
+    );
 }

@@ -35,7 +35,8 @@ impl Packages {
         let folder = all.join(self.folder);
         fs::create_dir_all(&all).map_err(|error| error.to_string())?;
         // Tests run side by side; one of them installs.
-        let lock = File::create(all.join(format!("{}.lock", self.folder))).map_err(|error| error.to_string())?;
+        let lock =
+            File::create(all.join(format!("{}.lock", self.folder))).map_err(|error| error.to_string())?;
         lock.lock().map_err(|error| error.to_string())?;
         if !succeeds(python(&folder).args(["-c", &format!("import {}", self.modules)])) {
             let mut pip = Command::new("python3");
