@@ -10,6 +10,7 @@ use audit_rules::Context;
 
 use crate::activity::{self, Activity};
 use crate::clusters::{CLUSTER_NAME, Cluster, Foreign, Ids, Place, Scope};
+use crate::lag;
 use crate::native;
 use crate::rules::Rules;
 use crate::store::{Alert, Quarantined};
@@ -24,6 +25,7 @@ pub struct Evaluator {
     hostname: String,
     native: bool,
     ids: Ids,
+    lag: bool,
 }
 
 /// What comes of a body. `received` = `evaluated` + `ignored` + the number of `quarantined`.
@@ -57,7 +59,7 @@ pub struct Newest {
 impl Evaluator {
     /// An evaluator on the machine of that name.
     pub fn new(rules: Rules, hostname: String) -> Self {
-        Self { rules: RwLock::new(Arc::new(rules)), hostname, native: false, ids: Ids::default() }
+        Self { rules: RwLock::new(Arc::new(rules)), hostname, native: false, ids: Ids::default(), lag: false }
     }
 
     /// The same, which also raises the alerts of [`native`] if `native`.
@@ -71,6 +73,13 @@ impl Evaluator {
     #[must_use]
     pub fn with_ids(mut self, ids: Ids) -> Self {
         self.ids = ids;
+        self
+    }
+
+    /// The same, whose alerts say when they are raised long after their events, see [`lag`].
+    #[must_use]
+    pub fn with_lag(mut self) -> Self {
+        self.lag = true;
         self
     }
 
@@ -125,6 +134,10 @@ impl Evaluator {
                 Item::Ignored(_) => outcome.ignored += 1,
                 Item::Quarantined(raw, reason) => self.quarantine(&mut outcome, index, raw, &reason, scope),
             }
+        }
+        if self.lag && !outcome.alerts.is_empty() {
+            let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+            outcome.alerts.iter_mut().for_each(|alert| lag::tell(alert, now));
         }
         Ok(outcome)
     }

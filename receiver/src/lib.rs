@@ -14,6 +14,7 @@ pub mod evaluate;
 pub mod freshness;
 pub mod identity;
 pub mod intake;
+pub mod lag;
 pub mod metrics;
 pub mod native;
 pub mod outputs;

@@ -48,7 +48,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
         metrics.register(|registry| registry.register_collector(Box::new(tls.expiry())));
     }
     let evaluator = Arc::new(
-        Evaluator::new(rules, hostname()).with_native(config.native).with_ids(config.clusters.clone()),
+        Evaluator::new(rules, hostname())
+            .with_native(config.native)
+            .with_ids(config.clusters.clone())
+            .with_lag(),
     );
     tokio::spawn(reload.follow(evaluator.clone(), counters.clone()));
     let workers = Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from)));

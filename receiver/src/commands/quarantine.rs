@@ -77,7 +77,8 @@ impl Quarantine {
                     .map_err(|error| Stopped::failed(&error))?;
                 let evaluator = Evaluator::new(rules, serve::hostname())
                     .with_native(config.native)
-                    .with_ids(config.clusters.clone());
+                    .with_ids(config.clusters.clone())
+                    .with_lag();
                 block_on(async { Ok::<_, Fault>(replay(&config, &evaluator, cluster.as_deref()).await) })?
             }
         }

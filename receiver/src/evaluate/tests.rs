@@ -76,6 +76,20 @@ fn an_alert_is_falcos_document_and_says_which_event_raised_it() {
 }
 
 #[test]
+fn an_alert_of_a_long_past_event_says_so_where_the_clock_counts() {
+    let old = event("1", "create", "");
+    let fresh = old.replace("2026-01-02T03:04:05Z", &jiff::Timestamp::now().to_string());
+    let live = evaluator(Matching::First).with_lag();
+    let told = |evaluator: &Evaluator, event: &str| {
+        let alerts = evaluator.evaluate(event, None, 1).unwrap().alerts;
+        document(&alerts[0]).get(lag::KEY).and_then(serde_json::Value::as_u64)
+    };
+    assert!(told(&live, &old) > Some(60));
+    assert_eq!(told(&live, &fresh), None);
+    assert_eq!(told(&evaluator(Matching::First), &old), None, "a replay is always the same");
+}
+
+#[test]
 fn the_event_decides_alone_when_the_first_match_counts_else_the_rule_too() {
     let payload = event("1", "create", "");
     let all = outcome(Matching::All, &payload, None).alerts;
