@@ -43,7 +43,7 @@ pub struct Config {
     pub tls: ClientFiles,
     /// How long the namespace may take for an answer.
     pub answer_timeout: Span,
-    /// What all partitions together may have under way from the namespace.
+    /// What all partitions together may have under way, from the namespace to the receiver; at least 2 MiB each.
     pub buffer: Bytes,
     /// Where positions of an earlier reader are, for partitions without a checkpoint.
     pub start_checkpoints: Option<StartCheckpoints>,

@@ -120,7 +120,7 @@ impl Partition {
     }
 
     /// Attaches if need be. `None` at the end of what is to be read.
-    async fn attached(&mut self) -> Result<Option<&mut Link>, Unavailable> {
+    async fn attached(&mut self) -> Result<Option<&Link>, Unavailable> {
         sleep_until(self.not_before).await;
         if self.link.is_none() {
             if self.until == Some(Until::Unknown) {
@@ -133,14 +133,13 @@ impl Partition {
             if self.is_done() {
                 return Ok(None);
             }
-            let (mut link, connection) = self.hub.attach(&self.id, &self.position.start()).await?;
-            link.allow(self.credit.messages()).await?;
+            let (link, connection) = self.hub.attach(&self.id, &self.position.start()).await?;
             let now = Instant::now();
             self.link = Some(Link { link, fresh: true, heard: now, look_at: now + LOOK_FIRST, connection });
             self.metrics.request(&self.unit, "attached");
             tracing::info!(unit = self.unit, position = %self.position, "reading");
         }
-        Ok(self.link.as_mut())
+        Ok(self.link.as_ref())
     }
 
     /// The sequence number after which nothing is left to read; -1 when there is nothing.
@@ -163,7 +162,11 @@ impl Partition {
     /// The next messages, as many as are there already.
     async fn read(&mut self) -> Result<Option<Batch<Position>>, Unavailable> {
         loop {
-            let Some(link) = self.attached().await? else { return Ok(None) };
+            if self.attached().await?.is_none() {
+                return Ok(None);
+            }
+            self.allow().await?;
+            let Some(link) = &mut self.link else { continue };
             let look = link.look_at;
             tokio::select! {
                 received = link.link.next() => {
@@ -171,9 +174,24 @@ impl Partition {
                     link.heard = Instant::now();
                     return self.gather(received).await.map(Some);
                 }
+                () = self.credit.changed() => {}
                 () = sleep_until(look) => self.look().await?,
             }
         }
+    }
+
+    /// Lets as many messages come as there is room for, in steps that are worth one.
+    async fn allow(&mut self) -> Result<(), Unavailable> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        let (given, wanted) = (link.link.credit(), self.credit.messages());
+        if given <= wanted / 2 && given != wanted {
+            if given == 0 {
+                // It could not be heard of until now.
+                link.heard = Instant::now();
+            }
+            link.link.allow(wanted).await?;
+        }
+        Ok(())
     }
 
     /// Takes what came, and what else came meanwhile.
@@ -192,14 +210,10 @@ impl Partition {
             messages += 1;
         }
         self.works();
-        let wanted = self.credit.messages();
-        if let Some(link) = &mut self.link
-            && link.link.credit() <= wanted / 2
-            && link.link.allow(wanted).await.is_err()
-        {
-            // The link is gone; reading it says why.
-        }
-        Ok(Batch { records, position: Some(self.position.clone()) })
+        let load = Some(self.credit.load(bytes));
+        // Should the link be gone, reading it says why.
+        let _ = self.allow().await;
+        Ok(Batch { records, position: Some(self.position.clone()), load })
     }
 
     /// Keeps a message and its place; how many bytes it has.
@@ -245,7 +259,10 @@ impl Partition {
         let look_every = self.hub.settings().endpoint.answer_within;
         if let Some(link) = &mut self.link {
             link.look_at = Instant::now() + look_every;
-            let stalled = behind > 0 && link.heard.elapsed() >= look_every && self.position.is_known();
+            let stalled = behind > 0
+                && link.link.credit() > 0
+                && link.heard.elapsed() >= look_every
+                && self.position.is_known();
             if stalled {
                 return Err(Failure::Lost {
                     what: "reading the partition",

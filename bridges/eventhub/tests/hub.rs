@@ -135,6 +135,35 @@ async fn messages_of_a_megabyte_and_many_small_ones_arrive_whole() {
 }
 
 #[tokio::test]
+async fn what_is_not_delivered_yet_fits_into_the_budget_and_what_is_makes_room() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 1);
+    fill(&held, 0, 0..50);
+    let large = "x".repeat(1_000_000);
+    (0..20).for_each(|_| _ = held.put(0, large.clone()));
+    let hub = hub(&fake);
+    let reading = Reading { budget: 6 << 20, ..reading(&hub, false) };
+    let mut read = partition(&reading, "0", None);
+    let mut waiting = Vec::new();
+    let mut all = 0;
+    while all < 70 {
+        let bytes = waiting.iter().flat_map(|batch: &Batch<Position>| &batch.records).map(|r| r.text.len());
+        let bytes: usize = bytes.sum();
+        assert!(bytes <= 6 << 20, "{bytes} bytes wait");
+        if bytes > 5 << 20 {
+            // No more comes until something is delivered.
+            let more = tokio::time::timeout(Duration::from_millis(300), read.next()).await;
+            assert!(more.is_err(), "{more:?}");
+            waiting.clear();
+        }
+        let batch = next(&mut read).await.unwrap();
+        all += batch.records.len();
+        waiting.push(batch);
+    }
+    assert_eq!(fake.attached().len(), 1);
+}
+
+#[tokio::test]
 async fn comes_back_from_whatever_the_service_does() {
     let fake = EventHubs::start();
     let held = fake.hub("audit", 2);

@@ -12,4 +12,4 @@ pub mod sweep;
 pub mod time;
 pub mod unit;
 
-pub use record::{Batch, Convert, Converted, Position, Record, Source};
+pub use record::{Batch, Convert, Converted, Load, Position, Record, Source};

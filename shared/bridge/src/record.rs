@@ -1,5 +1,9 @@
 //! What a source gives and what comes of it.
 
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
 use crate::time::Time;
 
 /// One entry of a source, as it came.
@@ -47,13 +51,36 @@ pub trait Convert: Send + Sync + 'static {
     fn convert(&self, record: &Record) -> Vec<Converted>;
 }
 
+/// Bytes that a source counts as under way until what they came with is settled.
+#[derive(Debug)]
+pub struct Load {
+    total: Arc<watch::Sender<usize>>,
+    bytes: usize,
+}
+
+impl Load {
+    /// Adds `bytes` to `total`, from which they go when this is dropped.
+    pub fn new(total: &Arc<watch::Sender<usize>>, bytes: usize) -> Self {
+        total.send_modify(|total| *total += bytes);
+        Self { total: Arc::clone(total), bytes }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.total.send_modify(|total| *total -= self.bytes);
+    }
+}
+
 /// Ordered records of one reading unit.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub struct Batch<P> {
     /// The records, oldest first where the source has an order.
     pub records: Vec<Record>,
     /// What may be committed once these records and all before them are delivered.
     pub position: Option<P>,
+    /// Dropped once these records and all before them are delivered; for sources that bound what is under way.
+    pub load: Option<Load>,
 }
 
 /// A position in a source.

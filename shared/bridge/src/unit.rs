@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use crate::checkpoint::{CommitFailed, Lease};
 use crate::deliver::{Deliverer, NoPlace, Packer, Transport};
 use crate::metrics::{Metrics, Violated};
-use crate::record::{Batch, Convert, Converted, Position, Source};
+use crate::record::{Batch, Convert, Converted, Load, Position, Source};
 use ledger::Ledger;
 use task::Task;
 
@@ -92,6 +92,7 @@ impl<S: Source, C: Convert, T: Transport> Unit<S, C, T> {
             packer: Packer::default(),
             pack_by: None,
             claims: VecDeque::new(),
+            loads: VecDeque::new(),
             in_flight: VecDeque::new(),
             due: None,
             ledger: Ledger::default(),
@@ -141,6 +142,8 @@ struct Running<P, C, T> {
     pack_by: Option<Instant>,
     /// What each batch allows once its last record is settled, until a body takes that along.
     claims: VecDeque<Claim<P>>,
+    /// What each batch weighs, with how many records must be settled for it to go.
+    loads: VecDeque<(u64, Load)>,
     in_flight: VecDeque<Sent<P>>,
     due: Option<Claim<P>>,
     committed: Option<P>,
@@ -206,6 +209,7 @@ impl<P: Position, C: Convert, T: Transport> Running<P, C, T> {
             self.ledger.took(1);
             self.waiting.push_back((converted, record.origin));
         }
+        self.loads.extend(batch.load.map(|load| (self.ledger.taken(), load)));
         if let Some(position) = batch.position {
             let claim = Claim { position, records: self.ledger.taken() };
             self.claims.pop_back_if(|last| last.records == claim.records);
@@ -260,6 +264,7 @@ impl<P: Position, C: Convert, T: Transport> Running<P, C, T> {
 
     fn settle(&mut self, (records, then): (u64, Option<Claim<P>>)) {
         self.ledger.settled(records);
+        while self.loads.pop_front_if(|(records, _)| self.ledger.covers(*records)).is_some() {}
         if then.is_some() {
             self.due = then;
         }

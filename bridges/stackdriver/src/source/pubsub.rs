@@ -212,7 +212,7 @@ impl Source for Subscription {
         {
             self.take(message, handler, &mut records);
         }
-        Ok(Some(Batch { records, position: Some(UpTo(self.taken)) }))
+        Ok(Some(Batch { records, position: Some(UpTo(self.taken)), load: None }))
     }
 }
 

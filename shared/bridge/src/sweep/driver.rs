@@ -174,7 +174,7 @@ impl<L: TimedLog> Swept<L> {
             self.metrics.marks(&self.unit, marks.newest(), marks.final_until(), self.machine.seen().len());
         }
         let empty = emitted.records.is_empty() && emitted.position.is_none();
-        Ok((!empty).then_some(Batch { records: emitted.records, position: emitted.position }))
+        Ok((!empty).then_some(Batch { records: emitted.records, position: emitted.position, load: None }))
     }
 
     fn failed(&mut self, request: &Request, failed: ReadFailed) -> Result<(), ReadFailed> {

@@ -47,7 +47,7 @@ impl Source for Numbers {
         }
         let records = (self.next..to).map(|number| Record::bare(number.to_string())).collect();
         self.next = to;
-        Ok(Some(Batch { records, position: Some(Offset(to)) }))
+        Ok(Some(Batch { records, position: Some(Offset(to)), load: None }))
     }
 }
 
