@@ -209,6 +209,26 @@ impl fmt::Debug for Running {
     }
 }
 
+/// The cluster of [`record`], as records name it.
+pub const RESOURCE: &str =
+    "/SUBSCRIPTIONS/S/RESOURCEGROUPS/G/PROVIDERS/MICROSOFT.CONTAINERSERVICE/MANAGEDCLUSTERS/DEMO";
+
+/// The record that a diagnostic setting makes of an audit event, which is a JSON text.
+pub fn record(event: &str) -> serde_json::Value {
+    serde_json::json!({
+        "category": "kube-audit",
+        "operationName": "Microsoft.ContainerService/managedClusters/diagnosticLogs/Read",
+        "properties": {"containerID": "0", "log": format!("{event}\n"), "pod": "kube-apiserver-0", "stream": "stdout"},
+        "resourceId": RESOURCE,
+    })
+}
+
+/// The message of these audit events.
+pub fn message<'a>(events: impl IntoIterator<Item = &'a str>) -> String {
+    let records: Vec<_> = events.into_iter().map(record).collect();
+    serde_json::json!({ "records": records }).to_string()
+}
+
 /// The query or form of a text, as pairs.
 fn form(text: &[u8]) -> HashMap<String, String> {
     form_urlencoded::parse(text).into_owned().collect()
