@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use audit_fakes::Random;
 use audit_fakes::azure::blob::Blobs;
-use audit_fakes::azure::{EventHubs, Hub};
+use audit_fakes::azure::{self, EventHubs, Hub};
 use audit_fakes::traffic::{Line, Traffic};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Ended, Program, Receiver, becomes, now_ms, run, seed};
+use crate::harness::{Client, Ended, Program, Receiver, becomes, now_ms, run, seed, sum};
 use crate::pipeline::{expected, recent};
 
 /// The bridge's binary.
@@ -27,6 +27,7 @@ struct Bridge {
     receiver: String,
     environment: Vec<(&'static str, String)>,
     program: Option<Program>,
+    admin: Option<Client>,
 }
 
 impl Bridge {
@@ -34,7 +35,7 @@ impl Bridge {
         let folder = TempDir::new().expect("a temporary folder");
         std::fs::write(folder.path().join("string"), fake.connection_string("audit")).expect("a file");
         let variable = ("KAB_CONNECTION_STRING_FILE", folder.path().join("string").display().to_string());
-        Self { folder, receiver: receiver.url(), environment: vec![variable], program: None }
+        Self { folder, receiver: receiver.url(), environment: vec![variable], program: None, admin: None }
     }
 
     /// The same with these environment variables alone, instead of a file with a connection string.
@@ -45,7 +46,7 @@ impl Bridge {
     fn restart(&mut self) {
         self.kill();
         let mut program = Program::start(&mut self.command());
-        program.listening("admin");
+        self.admin = Some(Client::plain(program.listening("admin")));
         self.program = Some(program);
     }
 
@@ -58,6 +59,16 @@ impl Bridge {
         if let Some(mut program) = self.program.take() {
             program.kill();
         }
+    }
+
+    fn program(&self) -> &Program {
+        self.program.as_ref().expect("a running bridge")
+    }
+
+    /// The sum of a metric's samples.
+    fn metric(&self, name: &str) -> f64 {
+        let admin = self.admin.as_ref().expect("a running bridge");
+        sum(&admin.get("/metrics").expect("an answer of the admin port").body, name, "")
     }
 
     fn once(&self) -> Ended {
@@ -81,20 +92,10 @@ impl Bridge {
     }
 }
 
-/// A record as a diagnostic setting writes it.
-fn record(line: &Line) -> serde_json::Value {
-    json!({
-        "category": "kube-audit",
-        "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/G/PROVIDERS/MICROSOFT.CONTAINERSERVICE/MANAGEDCLUSTERS/DEMO",
-        "properties": {"log": format!("{}\n", line.text), "stream": "stdout"},
-        "time": "2026-01-02T03:04:05.0000000Z",
-    })
-}
-
 /// Puts lines into all partitions in turn, a few records a message, among records of other logs.
 fn put(hub: &Hub, lines: &[Line]) {
     for (number, lines) in lines.chunks(5).enumerate() {
-        let mut records: Vec<_> = lines.iter().map(record).collect();
+        let mut records: Vec<_> = lines.iter().map(|line| azure::record(&line.text)).collect();
         records.insert(
             number % records.len(),
             json!({"category": "guard", "properties": {"log": "I0102 text"}}),
@@ -201,4 +202,35 @@ fn the_forwarders_environment_drives_it_and_its_positions_are_gone_on_from() {
         assert_eq!(notes, 1, "{name} in {}", ended.stderr);
     }
     assert_eq!(receiver.raised(), expected(&lines[320..]));
+}
+
+#[test]
+fn what_waits_in_an_outage_of_the_receiver_stays_within_the_budget() {
+    let lines: Vec<Line> = Traffic::new(seed("aks budget")).lines(now_ms(), 1).take(96).collect();
+    let fake = EventHubs::start();
+    let hub = fake.hub("audit", 8);
+    let padding = "x".repeat(900_000);
+    for (number, line) in lines.iter().enumerate() {
+        let mut event: serde_json::Value = serde_json::from_str(&line.text).expect("an event");
+        event["annotations"]["padding"] = padding.as_str().into();
+        hub.put(number % 8, azure::message([event.to_string().as_str()]));
+    }
+    let mut receiver = Receiver::start();
+    receiver.kill();
+    let mut bridge = Bridge::new(&fake, &receiver);
+    bridge.environment.push(("KAB_BUFFER", "16MiB".to_owned()));
+    bridge.restart();
+    becomes("nothing more is read", &true, || {
+        let before = bridge.metric("eventhub_bridge_records_total");
+        // That nothing happens is what is waited for.
+        thread::sleep(Duration::from_secs(2));
+        before > 0.0 && bridge.metric("eventhub_bridge_records_total") == before
+    });
+    let read = bridge.metric("eventhub_bridge_records_total");
+    assert!(read < 24.0, "{read} of 96 messages were read");
+    receiver.restart();
+    becomes("alerts", &expected(&lines), || receiver.raised());
+    let peak = bridge.program().peak_memory() >> 20;
+    println!("peak: {peak} MiB");
+    assert!(peak < 120, "{peak} MiB");
 }

@@ -19,7 +19,7 @@ pub(crate) use measure::{Measure, table};
 pub(crate) use moto::{MOTO, Moto};
 pub(crate) use program::{Ended, Program, RECEIVER, run, tested};
 pub(crate) use python::Packages;
-pub(crate) use receiver::{Receiver, list};
+pub(crate) use receiver::{Receiver, list, sum};
 
 /// How long a condition may take to come true on a slow and busy machine. Nothing waits that long when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
