@@ -13,7 +13,7 @@ use audit_fakes::traffic::{Line, Traffic};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Client, Ended, Program, Receiver, becomes, now_ms, run, seed, sum};
+use crate::harness::{Client, Ended, Program, Receiver, becomes, now_ms, run, seed, sum, tested};
 use crate::pipeline::{expected, recent};
 
 /// The bridge's binary.
@@ -77,7 +77,7 @@ impl Bridge {
 
     fn command(&self) -> Command {
         let folder: &Path = self.folder.path();
-        let mut command = Command::new(BRIDGE);
+        let mut command = Command::new(tested(BRIDGE));
         command
             .args(["--admin-listen", "127.0.0.1:0", "--from", "earliest"])
             .arg("--checkpoint")
