@@ -3,10 +3,11 @@
 #[cfg(test)]
 mod tests;
 
+use audit_bridge::config::{self, Settings};
 use audit_bridge::daemon::AdminOptions;
 use audit_bridge::deliver::{Keep, Options as ReceiverOptions};
 use audit_bridge::sweep::{Ages, Plan};
-use audit_bridge::{checkpoint, time};
+use audit_bridge::time;
 use audit_service::config::{Check, Mistakes, Span};
 use audit_service::logging;
 use serde::{Deserialize, Serialize};
@@ -168,59 +169,39 @@ fn region_of_environment() -> Option<String> {
         .find_map(|name| std::env::var(name).ok().filter(|region| !region.is_empty()))
 }
 
-/// The configuration of commands that read nothing and send nothing: whatever it says is taken.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Unchecked(pub Config);
+impl Settings for Config {
+    fn checkpoint(&self) -> &str {
+        &self.checkpoint
+    }
 
-/// The configuration of commands that send nothing.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct WithoutReceiver(pub Config);
-
-impl Check for Unchecked {
-    fn check(&self, _: &mut Mistakes) {}
-}
-
-impl Check for WithoutReceiver {
-    fn check(&self, mistakes: &mut Mistakes) {
-        let Self(config) = self;
-        if config.sources.is_empty() {
+    fn check_reading(&self, mistakes: &mut Mistakes) {
+        if self.sources.is_empty() {
             mistakes.add("sources", "must name at least one cluster (or give `--cluster`)");
         }
-        for (index, source) in config.sources.iter().enumerate() {
+        for (index, source) in self.sources.iter().enumerate() {
             mistakes.within(&format!("sources[{index}]"), |mistakes| {
                 source.check(mistakes);
-                if source.region.is_none() && config.region.is_none() && region_of_environment().is_none() {
+                if source.region.is_none() && self.region.is_none() && region_of_environment().is_none() {
                     mistakes.add("region", "must be given here, as `region`, or as AWS_REGION");
                 }
             });
         }
-        let mut units: Vec<String> = config.logs().into_iter().map(|log| log.unit).collect();
+        let mut units: Vec<String> = self.logs().into_iter().map(|log| log.unit).collect();
         units.sort_unstable();
         let twice = units.iter().zip(units.iter().skip(1)).find(|(one, next)| one == next);
         if let Some((unit, _)) = twice {
             mistakes.add("sources", format!("`{unit}` is read twice"));
-        }
-        if let Err(unknown) = checkpoint::open(&config.checkpoint) {
-            mistakes.add("checkpoint", unknown.to_string());
         }
     }
 }
 
 impl Check for Config {
     fn check(&self, mistakes: &mut Mistakes) {
-        WithoutReceiver(self.clone()).check(mistakes);
-        if self.receiver.url.is_none() {
-            mistakes.add("receiver.url", "must be given (or `--receiver-url`)");
-        }
+        config::check(self, &self.receiver, mistakes);
         if !(0.05..=100.0).contains(&self.requests_per_second) {
             mistakes.add("requests_per_second", "must lie between 0.05 and 100");
         }
-        if self.spare_copies && self.quarantine == Keep::Receiver {
-            mistakes
-                .add("spare_copies", "is for receivers without a quarantine; ours knows copies by itself");
-        }
+        config::check_copies(self.spare_copies, &self.quarantine, mistakes);
     }
 }
 

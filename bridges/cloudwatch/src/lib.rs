@@ -9,15 +9,17 @@ pub mod source;
 
 use std::io::{self, Write};
 
-use audit_bridge::check::{Outcome, Report};
+use audit_bridge::check::Report;
+use audit_bridge::cli::Command;
+use audit_bridge::config::{Unchecked, WithoutReceiver};
 use audit_bridge::deliver::HttpReceiver;
 use audit_bridge::{checkpoint, command};
 use audit_service::exit::Failure;
 use audit_service::shutdown::Shutdown;
 use audit_service::{config as layers, logging};
 
-use cli::{Cli, Command};
-use config::{Config, Unchecked, WithoutReceiver};
+use cli::Cli;
+use config::Config;
 use convert::Cluster;
 
 /// The binary's name.
@@ -39,30 +41,22 @@ pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
     match &cli.command {
         None | Some(Command::Run) => {
             let config = load()?;
-            let receiver = receiver(&config)?;
+            let receiver = HttpReceiver::open(NAME, VERSION, &config.receiver)?;
             run::run(config, receiver, cli.once, shutdown).await
         }
         Some(Command::Check(args)) => {
             let config = load()?;
-            let receiver = receiver(&config)?;
+            let receiver = HttpReceiver::open(NAME, VERSION, &config.receiver)?;
             let mut report = Report::new(io::stdout().lock(), args.format);
-            match check::run(&config, &receiver, args.offline, &mut report).await? {
-                Outcome::Fail => Err(Failure::told()),
-                Outcome::Ok | Outcome::Warn => Ok(()),
-            }
+            check::run(&config, &receiver, args.offline, &mut report).await?.end()
         }
         Some(Command::Convert(args)) => {
-            let Unchecked(config) = layers::load(Unchecked::default(), file, flags)?;
+            let Unchecked(config) = layers::load(Unchecked(Config::default()), file, flags)?;
             let cluster = converter(&config);
-            let (mut out, mut notes) = (io::BufWriter::new(io::stdout().lock()), io::stderr().lock());
-            if command::convert(&cluster, args, &mut out, &mut notes)? {
-                Ok(())
-            } else {
-                Err(Failure::told())
-            }
+            command::run(&cluster, args)
         }
         Some(Command::Checkpoint { command }) => {
-            let WithoutReceiver(config) = layers::load(WithoutReceiver::default(), file, flags)?;
+            let WithoutReceiver(config) = layers::load(WithoutReceiver(Config::default()), file, flags)?;
             let units: Vec<String> = config.logs().into_iter().map(|log| log.unit).collect();
             let store = checkpoint::open(&config.checkpoint)?;
             let (plan, mut out) = (config.plan(false), Vec::new());
@@ -70,11 +64,6 @@ pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
             Ok(io::stdout().write_all(&out)?)
         }
     }
-}
-
-fn receiver(config: &Config) -> Result<HttpReceiver, Failure> {
-    let url = config.receiver.url.clone().ok_or_else(|| Failure::usage("`receiver.url` must be given"))?;
-    Ok(HttpReceiver::new(&format!("{NAME}/{VERSION}"), url, &config.receiver)?)
 }
 
 /// Converts for the cluster that the configuration names, if it names one.

@@ -1,18 +1,12 @@
 //! The binary against a CloudWatch Logs on the wire.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test that fails here fails"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here fails")]
 
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
 use audit_fakes::aws::{Aws, AwsError, Fault, Operation};
+use audit_fakes::program::{Program, await_true, text};
 use audit_fakes::receiver::{self, Receiver};
 use audit_fakes::traffic::Traffic;
 
@@ -71,72 +65,6 @@ impl Cloud {
     fn once(&self) -> Output {
         self.command(&["run", "--once"]).output().unwrap()
     }
-
-    /// How often each event arrived, by its audit ID and stage.
-    fn arrived(&self) -> HashMap<String, u32> {
-        let mut times = HashMap::new();
-        for event in self.receiver.events() {
-            *times.entry(format!("{} {}", event["auditID"], event["stage"])).or_default() += 1;
-        }
-        times
-    }
-
-    fn wait_for(&self, count: usize) {
-        await_true(&format!("{count} events"), || self.arrived().len() >= count);
-    }
-}
-
-fn await_true(what: &str, done: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited a minute for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// A running bridge; killed when dropped.
-struct Bridge {
-    child: Child,
-    admin: String,
-}
-
-impl Bridge {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let admin = lines
-            .by_ref()
-            .map(Result::unwrap)
-            .find_map(|line| line.strip_prefix("listening admin ").map(str::to_owned));
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, admin: admin.expect("an admin port") }
-    }
-
-    fn get(&self, path: &str) -> String {
-        use std::io::Read;
-        let mut stream = std::net::TcpStream::connect(&self.admin).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn stop(mut self) -> i32 {
-        let id = i32::try_from(self.child.id()).unwrap();
-        assert!(Command::new("kill").args(["-TERM", &id.to_string()]).status().unwrap().success());
-        self.child.wait().unwrap().code().unwrap()
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[test]
@@ -153,7 +81,7 @@ fn once_reads_up_to_now_and_goes_on_from_there() {
     group.stream("kube-apiserver-01").put(cloud.aws.now_ms() - 1000, "I1123 log line");
     let output = cloud.once();
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let arrived = cloud.arrived();
+    let arrived = cloud.receiver.arrived();
     assert_eq!(cloud.receiver.len(), 1500);
     assert!(arrived.values().all(|times| *times == 1));
     let event = cloud.receiver.events().remove(0);
@@ -189,29 +117,29 @@ fn faults_of_every_kind_lose_nothing() {
         cloud.receiver.refuse_next(receiver::status(code, None));
     }
     cloud.receiver.keep_next(receiver::status(500, None));
-    let bridge = Bridge::start(cloud.command(&["--sweeps", "0s,5s"]));
-    cloud.wait_for(1000);
+    let bridge = Program::start(cloud.command(&["--sweeps", "0s,5s"]));
+    cloud.receiver.wait_for(1000);
     cloud.go_on(3, 500);
-    cloud.wait_for(1000 + 500);
+    cloud.receiver.wait_for(1000 + 500);
     assert_eq!(bridge.stop(), 0);
 }
 
 #[test]
 fn a_group_that_appears_and_a_permission_that_is_granted_later_show_in_readiness() {
     let cloud = Cloud::new();
-    let bridge = Bridge::start(cloud.command(&["--sweeps", "0s"]));
-    await_true("the group to be missed", || bridge.get("/readyz").contains("aws eks update-cluster-config"));
+    let bridge = Program::start(cloud.command(&["--sweeps", "0s"]));
+    await_true("the group to be missed", || bridge.ready().contains("aws eks update-cluster-config"));
     let resource = "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/eks/prod/cluster";
     let denied = AwsError::access_denied(Operation::FilterLogEvents, "arn:aws:iam::1:role/a", resource);
     cloud.aws.fail_always(Operation::FilterLogEvents, Some(Fault::Error(denied)));
     await_true("the permission to be missed", || {
-        bridge.get("/readyz").contains(r#""Action":"logs:FilterLogEvents""#)
+        bridge.ready().contains(r#""Action":"logs:FilterLogEvents""#)
     });
     cloud.aws.heal();
     cloud.fill(4, 100);
-    cloud.wait_for(100);
-    await_true("readiness", || bridge.get("/readyz").ends_with("ok\n"));
-    let metrics = bridge.get("/metrics");
+    cloud.receiver.wait_for(100);
+    await_true("readiness", || bridge.ready().ends_with("ok\n"));
+    let metrics = bridge.get("admin", "/metrics");
     assert!(metrics.contains("cloudwatch_bridge_requests_total{unit="), "{metrics}");
     assert_eq!(bridge.stop(), 0);
 }
@@ -230,11 +158,11 @@ fn credentials_that_die_before_their_time_are_fetched_anew() {
         .env("AWS_ENDPOINT_URL", cloud.aws.endpoint())
         .env("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/reader")
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
-    let bridge = Bridge::start(command);
-    cloud.wait_for(100);
+    let bridge = Program::start(command);
+    cloud.receiver.wait_for(100);
     cloud.aws.expire_credentials();
     cloud.go_on(6, 100);
-    cloud.wait_for(200);
+    cloud.receiver.wait_for(200);
     assert_eq!(bridge.stop(), 0);
 }
 
@@ -243,11 +171,11 @@ fn a_kill_loses_nothing() {
     let cloud = Cloud::new();
     let mut total = 0;
     for round in 0..3 {
-        let mut bridge = Bridge::start(cloud.command(&["--sweeps", "0s,1m"]));
+        let bridge = Program::start(cloud.command(&["--sweeps", "0s,1m"]));
         cloud.go_on(10 + round, 400);
         total += 400;
-        cloud.wait_for(if round == 2 { total } else { total - 300 });
-        bridge.child.kill().unwrap();
+        cloud.receiver.wait_for(if round == 2 { total } else { total - 300 });
+        bridge.kill();
     }
 }
 

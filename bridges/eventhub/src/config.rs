@@ -1,8 +1,9 @@
 //! What this bridge reads, and where it brings it.
 
+use audit_bridge::config::{self, Settings};
 use audit_bridge::daemon::AdminOptions;
 use audit_bridge::deliver::{Keep, Options as ReceiverOptions};
-use audit_bridge::{checkpoint, time};
+use audit_bridge::time;
 use audit_service::config::{Bytes, Check, Mistakes, SecretFile, Span};
 use audit_service::tls::ClientFiles;
 use audit_service::{client, logging};
@@ -105,25 +106,14 @@ impl Config {
     }
 }
 
-/// The configuration of commands that read nothing and send nothing: whatever it says is taken.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Unchecked(pub Config);
+impl Settings for Config {
+    fn checkpoint(&self) -> &str {
+        &self.checkpoint
+    }
 
-/// The configuration of commands that send nothing.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct WithoutReceiver(pub Config);
-
-impl Check for Unchecked {
-    fn check(&self, _: &mut Mistakes) {}
-}
-
-impl Check for WithoutReceiver {
-    fn check(&self, mistakes: &mut Mistakes) {
-        let Self(config) = self;
-        let string = config.connection_string_file.is_some() || config.connection_string_variable.is_some();
-        match (&config.namespace, string) {
+    fn check_reading(&self, mistakes: &mut Mistakes) {
+        let string = self.connection_string_file.is_some() || self.connection_string_variable.is_some();
+        match (&self.namespace, string) {
             (None, false) => {
                 mistakes.add("namespace", "must be given, or `connection_string_file` (or by their flags)");
             }
@@ -132,35 +122,29 @@ impl Check for WithoutReceiver {
             }
             _ => {}
         }
-        if config.namespace.is_some() && config.event_hub.is_none() {
+        if self.namespace.is_some() && self.event_hub.is_none() {
             mistakes.add("event_hub", "must be given (or `--event-hub`)");
         }
-        if config.consumer_group.is_empty() {
+        if self.consumer_group.is_empty() {
             mistakes.add("consumer_group", "must be given; every event hub has `$Default`");
         }
-        if config.endpoint_url.as_deref().is_some_and(|url| target::endpoint(url).is_none()) {
+        if self.endpoint_url.as_deref().is_some_and(|url| target::endpoint(url).is_none()) {
             mistakes
                 .add("endpoint_url", "expected a URL such as `amqps://10.0.0.5` or `amqp://localhost:5672`");
         }
-        if config.answer_timeout.0.is_zero() {
+        if self.answer_timeout.0.is_zero() {
             mistakes.add("answer_timeout", "must be longer than nothing");
         }
-        mistakes.within("identity", |mistakes| config.identity.check(mistakes));
-        if let Some(start) = &config.start_checkpoints {
+        mistakes.within("identity", |mistakes| self.identity.check(mistakes));
+        if let Some(start) = &self.start_checkpoints {
             mistakes.within("start_checkpoints", |mistakes| start.check(mistakes));
-        }
-        if let Err(unknown) = checkpoint::open(&config.checkpoint) {
-            mistakes.add("checkpoint", unknown.to_string());
         }
     }
 }
 
 impl Check for Config {
     fn check(&self, mistakes: &mut Mistakes) {
-        WithoutReceiver(self.clone()).check(mistakes);
-        if self.receiver.url.is_none() {
-            mistakes.add("receiver.url", "must be given (or `--receiver-url`)");
-        }
+        config::check(self, &self.receiver, mistakes);
         if self.buffer < Bytes::mib(1) {
             mistakes.add("buffer", "must be at least `1MiB`, the size of one message");
         }

@@ -13,7 +13,9 @@ pub mod source;
 
 use std::io::{self, Write};
 
-use audit_bridge::check::{Outcome, Report};
+use audit_bridge::check::Report;
+use audit_bridge::cli::Command;
+use audit_bridge::config::{Unchecked, WithoutReceiver};
 use audit_bridge::deliver::HttpReceiver;
 use audit_bridge::{checkpoint, command};
 use audit_service::config as layers;
@@ -21,8 +23,8 @@ use audit_service::exit::Failure;
 use audit_service::logging;
 use audit_service::shutdown::Shutdown;
 
-use cli::{Cli, Command};
-use config::{Config, Forwarder, Unchecked, WithoutReceiver};
+use cli::Cli;
+use config::{Config, Forwarder};
 use convert::Diagnostics;
 use hub::Hub;
 use source::Position;
@@ -45,26 +47,18 @@ pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
             let config = layers::load(defaults, file, flags)?;
             logging::apply(&config.log);
             forwarder.notes.iter().for_each(|note| tracing::info!("{note}"));
-            let receiver = receiver(&config)?;
+            let receiver = HttpReceiver::open(NAME, VERSION, &config.receiver)?;
             run::run(config, receiver, cli.once, shutdown).await
         }
         Some(Command::Check(args)) => {
             let config = layers::load(defaults, file, flags)?;
-            let receiver = receiver(&config)?;
+            let receiver = HttpReceiver::open(NAME, VERSION, &config.receiver)?;
             let mut report = Report::new(io::stdout().lock(), args.format);
-            match check::run(&config, &receiver, args.offline, &mut report).await? {
-                Outcome::Fail => Err(Failure::told()),
-                Outcome::Ok | Outcome::Warn => Ok(()),
-            }
+            check::run(&config, &receiver, args.offline, &mut report).await?.end()
         }
         Some(Command::Convert(args)) => {
             let Unchecked(_) = layers::load(Unchecked(defaults), file, flags)?;
-            let (mut out, mut notes) = (io::BufWriter::new(io::stdout().lock()), io::stderr().lock());
-            if command::convert(&Diagnostics, args, &mut out, &mut notes)? {
-                Ok(())
-            } else {
-                Err(Failure::told())
-            }
+            command::run(&Diagnostics, args)
         }
         Some(Command::Checkpoint { command }) => {
             let WithoutReceiver(config) = layers::load(WithoutReceiver(defaults), file, flags)?;
@@ -84,9 +78,4 @@ pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
             Ok(io::stdout().write_all(&out)?)
         }
     }
-}
-
-fn receiver(config: &Config) -> Result<HttpReceiver, Failure> {
-    let url = config.receiver.url.clone().ok_or_else(|| Failure::usage("`receiver.url` must be given"))?;
-    Ok(HttpReceiver::new(&format!("{NAME}/{VERSION}"), url, &config.receiver)?)
 }

@@ -6,10 +6,11 @@ mod tests;
 
 use std::collections::HashSet;
 
+use audit_bridge::config::{self, Settings};
 use audit_bridge::daemon::AdminOptions;
 use audit_bridge::deliver::{Keep, Options as ReceiverOptions};
 use audit_bridge::sweep::{Ages, Plan};
-use audit_bridge::{checkpoint, time};
+use audit_bridge::time;
 use audit_service::config::{Bytes, Check, Mistakes, Span};
 use audit_service::logging;
 use serde::{Deserialize, Serialize};
@@ -177,51 +178,40 @@ impl Config {
     }
 }
 
-/// The configuration of commands that send nothing.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct WithoutReceiver(pub Config);
+impl Settings for Config {
+    fn checkpoint(&self) -> &str {
+        &self.checkpoint
+    }
 
-impl Check for WithoutReceiver {
-    fn check(&self, mistakes: &mut Mistakes) {
-        let Self(config) = self;
+    fn check_reading(&self, mistakes: &mut Mistakes) {
         let mut units = HashSet::new();
         let mut once = |unit: String, mistakes: &mut Mistakes| {
             if !units.insert(unit.clone()) {
                 mistakes.add("", format!("`{unit}` is read twice"));
             }
         };
-        for (index, source) in config.sources.iter().enumerate() {
+        for (index, source) in self.sources.iter().enumerate() {
             mistakes.within(&format!("sources[{index}]"), |mistakes| {
                 source.check(mistakes);
                 once(source.unit(), mistakes);
             });
         }
-        for (index, subscription) in config.subscriptions.iter().enumerate() {
+        for (index, subscription) in self.subscriptions.iter().enumerate() {
             mistakes.within(&format!("subscriptions[{index}]"), |mistakes| {
                 subscription.check(mistakes);
                 once(subscription.name.clone(), mistakes);
             });
-        }
-        if let Err(unknown) = checkpoint::open(&config.checkpoint) {
-            mistakes.add("checkpoint", unknown.to_string());
         }
     }
 }
 
 impl Check for Config {
     fn check(&self, mistakes: &mut Mistakes) {
-        WithoutReceiver(self.clone()).check(mistakes);
-        if self.receiver.url.is_none() {
-            mistakes.add("receiver.url", "must be given (or `--receiver-url`)");
-        }
+        config::check(self, &self.receiver, mistakes);
         if !(1.0..=6000.0).contains(&self.requests_per_minute) {
             mistakes.add("requests_per_minute", "must lie between 1 and 6000");
         }
-        if self.spare_copies && self.quarantine == Keep::Receiver {
-            mistakes
-                .add("spare_copies", "is for receivers without a quarantine; ours knows copies by itself");
-        }
+        config::check_copies(self.spare_copies, &self.quarantine, mistakes);
     }
 }
 

@@ -10,16 +10,18 @@ pub mod swb;
 
 use std::io::{self, Write};
 
-use audit_bridge::check::{Outcome, Report};
+use audit_bridge::check::Report;
+use audit_bridge::cli::{Command, Settings};
+use audit_bridge::config::WithoutReceiver;
 use audit_bridge::deliver::HttpReceiver;
 use audit_bridge::{checkpoint, command};
 use audit_service::exit::Failure;
 use audit_service::shutdown::Shutdown;
 use audit_service::{client, config as layers, logging};
 
-use cli::{Cli, Command, Settings};
+use cli::{Cli, Flags};
+use config::Config;
 use config::swb::Swb;
-use config::{Config, WithoutReceiver};
 use convert::LogEntries;
 use source::Google;
 use swb::Tapped;
@@ -38,21 +40,11 @@ pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
         None | Some(Command::Run) => run(&cli.settings, cli.once, shutdown).await,
         Some(Command::Check(args)) => {
             let (config, _) = load(&cli.settings)?;
-            let (receiver, google) = (receiver(&config)?, google(&config)?);
+            let (receiver, google) = (HttpReceiver::open(NAME, VERSION, &config.receiver)?, google(&config)?);
             let mut report = Report::new(io::stdout().lock(), args.format);
-            match check::run(&config, &google, &receiver, args.offline, &mut report).await? {
-                Outcome::Fail => Err(Failure::told()),
-                Outcome::Ok | Outcome::Warn => Ok(()),
-            }
+            check::run(&config, &google, &receiver, args.offline, &mut report).await?.end()
         }
-        Some(Command::Convert(args)) => {
-            let (mut out, mut notes) = (io::BufWriter::new(io::stdout().lock()), io::stderr().lock());
-            if command::convert(&LogEntries, args, &mut out, &mut notes)? {
-                Ok(())
-            } else {
-                Err(Failure::told())
-            }
-        }
+        Some(Command::Convert(args)) => command::run(&LogEntries, args),
         Some(Command::Checkpoint { command }) => {
             let (file, flags) = (cli.settings.config.as_deref(), cli.settings.keys());
             let WithoutReceiver(config) =
@@ -66,9 +58,9 @@ pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
     }
 }
 
-async fn run(settings: &Settings, once: bool, shutdown: Shutdown) -> Result<(), Failure> {
+async fn run(settings: &Settings<Flags>, once: bool, shutdown: Shutdown) -> Result<(), Failure> {
     let (config, swb) = load(settings)?;
-    let (receiver, google) = (receiver(&config)?, google(&config)?);
+    let (receiver, google) = (HttpReceiver::open(NAME, VERSION, &config.receiver)?, google(&config)?);
     let daemon = run::daemon(&config, receiver, &shutdown)?;
     let Some(swb) = swb else {
         if !once {
@@ -87,22 +79,17 @@ async fn run(settings: &Settings, once: bool, shutdown: Shutdown) -> Result<(), 
 }
 
 /// The configuration, and the old bridge's file if there is one.
-fn load(settings: &Settings) -> Result<(Config, Option<Swb>), Failure> {
+fn load(settings: &Settings<Flags>) -> Result<(Config, Option<Swb>), Failure> {
     let (defaults, swb) = defaults(settings)?;
     let config = layers::load(defaults, settings.config.as_deref(), settings.keys())?;
     logging::apply(&config.log);
     Ok((config, swb))
 }
 
-fn defaults(settings: &Settings) -> Result<(Config, Option<Swb>), Failure> {
-    let Some(path) = &settings.swb_config else { return Ok((Config::default(), None)) };
+fn defaults(settings: &Settings<Flags>) -> Result<(Config, Option<Swb>), Failure> {
+    let Some(path) = &settings.own.swb_config else { return Ok((Config::default(), None)) };
     let swb = Swb::load(path)?;
     Ok((swb.config(), Some(swb)))
-}
-
-fn receiver(config: &Config) -> Result<HttpReceiver, Failure> {
-    let url = config.receiver.url.clone().ok_or_else(|| Failure::usage("`receiver.url` must be given"))?;
-    Ok(HttpReceiver::new(&format!("{NAME}/{VERSION}"), url, &config.receiver)?)
 }
 
 fn google(config: &Config) -> Result<Google, Failure> {

@@ -1,18 +1,12 @@
 //! The binary against a Cloud Logging, a Pub/Sub and a metadata server on the wire.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test that fails here fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that fails here fails")]
 
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::process::{Command, Output};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use audit_fakes::gcp::pubsub::PubSub;
 use audit_fakes::gcp::{self, Fault, Gcp, GcpError, Operation};
+use audit_fakes::program::{Program, await_true, text};
 use audit_fakes::receiver::{self, Receiver};
 use audit_fakes::traffic::Traffic;
 use serde_json::{Value, json};
@@ -80,88 +74,10 @@ impl Cloud {
     fn once(&self, flags: &[&str]) -> Output {
         self.command(&[&["run", "--once"], flags].concat()).output().unwrap()
     }
-
-    /// How often each event arrived, by its audit ID and stage.
-    fn arrived(&self) -> HashMap<String, u32> {
-        let mut times = HashMap::new();
-        for event in self.receiver.events() {
-            *times.entry(format!("{} {}", event["auditID"], event["stage"])).or_default() += 1;
-        }
-        times
-    }
-
-    fn wait_for(&self, count: usize) {
-        await_true(&format!("{count} events"), || self.arrived().len() >= count);
-    }
 }
 
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
-}
-
-fn await_true(what: &str, done: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(90), "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// A running bridge; killed when dropped.
-struct Bridge {
-    child: Child,
-    ports: HashMap<String, String>,
-}
-
-impl Bridge {
-    fn start(command: Command) -> Self {
-        Self::start_with(command, &["admin"])
-    }
-
-    /// Waits until all of `ports` listen.
-    fn start_with(mut command: Command, names: &[&str]) -> Self {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut ports = HashMap::new();
-        while ports.len() < names.len() {
-            let line = lines.next().expect("a line for each port").unwrap();
-            if let Some((name, port)) = line.strip_prefix("listening ").and_then(|rest| rest.split_once(' '))
-            {
-                ports.insert(name.to_owned(), port.replace("0.0.0.0", "127.0.0.1"));
-            }
-        }
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, ports }
-    }
-
-    fn get(&self, port: &str, path: &str) -> String {
-        let mut stream = std::net::TcpStream::connect(&self.ports[port]).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn ready(&self) -> String {
-        self.get("admin", "/readyz")
-    }
-
-    fn stop(mut self) -> i32 {
-        let id = i32::try_from(self.child.id()).unwrap();
-        assert!(Command::new("kill").args(["-TERM", &id.to_string()]).status().unwrap().success());
-        self.child.wait().unwrap().code().unwrap()
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[test]
@@ -183,7 +99,7 @@ fn once_reads_the_cluster_it_runs_in_up_to_now() {
     let output = cloud.once(&[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(cloud.receiver.len(), 1500);
-    assert!(cloud.arrived().values().all(|times| *times == 1));
+    assert!(cloud.receiver.arrived().values().all(|times| *times == 1));
     let event = cloud.receiver.events().remove(0);
     assert_eq!(event["annotations"]["cluster_name"], gcp::CLUSTER);
     assert_eq!(event["annotations"]["cluster_id"], "demo-project/europe-west1/demo");
@@ -242,11 +158,11 @@ fn faults_of_every_kind_lose_nothing() {
         cloud.receiver.refuse_next(receiver::status(code, None));
     }
     cloud.receiver.keep_next(receiver::status(500, None));
-    let bridge = Bridge::start(cloud.command(&["--sweeps", "0s,5s"]));
-    cloud.wait_for(1000);
+    let bridge = Program::start(cloud.command(&["--sweeps", "0s,5s"]));
+    cloud.receiver.wait_for(1000);
     cloud.gcp.expire_page_tokens();
     cloud.go_on(3, 500);
-    cloud.wait_for(1500);
+    cloud.receiver.wait_for(1500);
     assert_eq!(bridge.stop(), 0);
 }
 
@@ -254,24 +170,24 @@ fn faults_of_every_kind_lose_nothing() {
 fn a_kill_loses_nothing_and_repeats_little() {
     let cloud = Cloud::new();
     cloud.fill(4, 2000);
-    let bridge = Bridge::start(cloud.command(&["--sweeps", "0s,2s"]));
-    cloud.wait_for(500);
+    let bridge = Program::start(cloud.command(&["--sweeps", "0s,2s"]));
+    cloud.receiver.wait_for(500);
     drop(bridge);
     cloud.go_on(5, 500);
-    let bridge = Bridge::start(cloud.command(&["--sweeps", "0s,2s"]));
-    cloud.wait_for(2500);
+    let bridge = Program::start(cloud.command(&["--sweeps", "0s,2s"]));
+    cloud.receiver.wait_for(2500);
     assert_eq!(bridge.stop(), 0);
 }
 
 #[test]
 fn late_entries_are_found_by_an_older_sweep() {
     let cloud = Cloud::new();
-    let bridge = Bridge::start(cloud.command(&["--sweeps", "0s,1s,4s"]));
+    let bridge = Program::start(cloud.command(&["--sweeps", "0s,1s,4s"]));
     for (index, entry) in Cloud::entries(6, 300, now_ms()).enumerate() {
         cloud.gcp.put_late(Duration::from_millis(index as u64 % 3 * 1300), entry);
     }
-    cloud.wait_for(300);
-    assert!(cloud.arrived().values().all(|times| *times == 1));
+    cloud.receiver.wait_for(300);
+    assert!(cloud.receiver.arrived().values().all(|times| *times == 1));
     let metrics = bridge.get("admin", "/metrics");
     assert!(
         metrics
@@ -285,11 +201,11 @@ fn a_permission_that_is_granted_later_shows_in_readiness() {
     let cloud = Cloud::new();
     let denied = Fault::Error(GcpError::permission_denied());
     cloud.gcp.fail_always(Operation::EntriesList, Some(denied));
-    let bridge = Bridge::start(cloud.command(&["--sweeps", "0s"]));
+    let bridge = Program::start(cloud.command(&["--sweeps", "0s"]));
     await_true("the permission to be missed", || bridge.ready().contains("roles/logging.viewer"));
     cloud.gcp.heal();
     cloud.fill(4, 100);
-    cloud.wait_for(100);
+    cloud.receiver.wait_for(100);
     await_true("readiness", || bridge.ready().ends_with("ok\n"));
     assert_eq!(bridge.stop(), 0);
 }
@@ -299,10 +215,10 @@ fn the_metadata_server_may_come_later() {
     let cloud = Cloud::new();
     cloud.gcp.fail_always(Operation::Metadata, Some(Fault::Close));
     cloud.fill(4, 100);
-    let bridge = Bridge::start(cloud.command(&["--credentials", "anonymous"]));
+    let bridge = Program::start(cloud.command(&["--credentials", "anonymous"]));
     await_true("the server to be missed", || bridge.ready().contains("metadata server"));
     cloud.gcp.heal();
-    cloud.wait_for(100);
+    cloud.receiver.wait_for(100);
     assert_eq!(bridge.stop(), 0);
 }
 
@@ -332,18 +248,18 @@ fn messages_are_acknowledged_behind_their_delivery() {
     cloud.receiver.refuse_always(Some(receiver::status(503, None)));
     cloud.publish(1, 700);
     let bridge =
-        Bridge::start(cloud.command(&["--credentials", "anonymous", "--subscription", SUBSCRIPTION]));
+        Program::start(cloud.command(&["--credentials", "anonymous", "--subscription", SUBSCRIPTION]));
     await_true("a post", || cloud.receiver.posts() > 1);
     assert_eq!((cloud.pubsub.acknowledged(), cloud.pubsub.backlog(SUBSCRIPTION)), (0, 700));
     cloud.receiver.refuse_always(None);
-    cloud.wait_for(700);
+    cloud.receiver.wait_for(700);
     await_true("acknowledgements", || cloud.pubsub.backlog(SUBSCRIPTION) == 0);
     assert_eq!((cloud.receiver.len(), cloud.pubsub.nacked()), (700, 0));
     // What is under way when told to stop is delivered, and acknowledged.
     cloud.publish(2, 300);
-    cloud.wait_for(800);
+    cloud.receiver.wait_for(800);
     assert_eq!(bridge.stop(), 0);
-    let (left, delivered) = (cloud.pubsub.backlog(SUBSCRIPTION), cloud.arrived().len());
+    let (left, delivered) = (cloud.pubsub.backlog(SUBSCRIPTION), cloud.receiver.arrived().len());
     assert_eq!(left + delivered, 1000, "{left} left, {delivered} delivered");
 }
 
@@ -355,7 +271,7 @@ fn an_outage_longer_than_the_ack_deadline_costs_no_redelivery() {
     std::fs::write(&config, subscription + "credentials: anonymous\n").unwrap();
     cloud.receiver.refuse_always(Some(receiver::status(503, None)));
     cloud.publish(1, 200);
-    let bridge = Bridge::start(cloud.command(&["--config", config.to_str().unwrap()]));
+    let bridge = Program::start(cloud.command(&["--config", config.to_str().unwrap()]));
     // Each message lives through two deadlines.
     await_true("leases to be extended", || cloud.pubsub.extended() >= 3 * 200);
     cloud.receiver.refuse_always(None);
@@ -369,7 +285,7 @@ fn streams_that_break_and_a_subscription_that_is_created_later() {
     let cloud = Cloud::new();
     let other = "projects/demo-project/subscriptions/later";
     cloud.pubsub.refuse_next([Code::PermissionDenied, Code::Unavailable]);
-    let bridge = Bridge::start(cloud.command(&["--credentials", "anonymous", "--subscription", other]));
+    let bridge = Program::start(cloud.command(&["--credentials", "anonymous", "--subscription", other]));
     await_true("the subscription to be missed", || bridge.ready().contains(other));
     cloud.pubsub.subscribe(other, Duration::from_secs(600));
     let entries: Vec<Value> = Cloud::entries(3, 400, now_ms()).collect();
@@ -377,7 +293,7 @@ fn streams_that_break_and_a_subscription_that_is_created_later() {
     for part in entries.chunks(100) {
         part.iter().for_each(|entry| cloud.pubsub.publish(other, entry.to_string()));
         half += part.len();
-        cloud.wait_for(half);
+        cloud.receiver.wait_for(half);
         let code = if half % 200 == 0 { Code::Unavailable } else { Code::NotFound };
         cloud.pubsub.break_streams(code);
     }
@@ -392,14 +308,14 @@ fn a_pub_sub_that_does_not_answer_shows_in_readiness() {
     let flags = ["--credentials", "anonymous", "--subscription", SUBSCRIPTION];
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     cloud.pubsub_url = format!("http://{nobody}");
-    let bridge = Bridge::start(cloud.command(&flags));
+    let bridge = Program::start(cloud.command(&flags));
     await_true("Pub/Sub to be missed", || bridge.ready().contains("does not answer"));
     assert_eq!(bridge.stop(), 0);
 
     cloud.pubsub_url = cloud.pubsub.endpoint();
     cloud.pubsub.forbid(true);
     let bridge =
-        Bridge::start(cloud.command(&["--credentials", "anonymous", "--subscription", SUBSCRIPTION]));
+        Program::start(cloud.command(&["--credentials", "anonymous", "--subscription", SUBSCRIPTION]));
     await_true("the permission to be missed", || bridge.ready().contains("roles/pubsub.subscriber"));
     cloud.publish(1, 1);
     await_true("readiness", || bridge.ready().ends_with("ok\n"));
@@ -449,11 +365,11 @@ fn a_killed_reader_hands_over_to_another_replica() {
     cloud.pubsub.subscribe(SUBSCRIPTION, Duration::from_secs(8));
     cloud.receiver.refuse_always(Some(receiver::status(503, None)));
     cloud.publish(1, 500);
-    let (first, second) = (Bridge::start(cloud.command(&flags)), Bridge::start(cloud.command(&flags)));
+    let (first, second) = (Program::start(cloud.command(&flags)), Program::start(cloud.command(&flags)));
     await_true("posts", || cloud.receiver.posts() > 2);
     drop(first);
     cloud.receiver.refuse_always(None);
-    cloud.wait_for(500);
+    cloud.receiver.wait_for(500);
     await_true("acknowledgements", || cloud.pubsub.backlog(SUBSCRIPTION) == 0);
     assert_eq!(second.stop(), 0);
 }
@@ -485,10 +401,10 @@ fn an_old_configuration_drives_it_unchanged() {
     );
     std::fs::write(path("swb-config.yaml"), old).unwrap();
     let command = cloud.command(&["--swb-config", &path("swb-config.yaml")]);
-    let bridge = Bridge::start_with(command, &["admin", "metrics", "health"]);
+    let bridge = Program::start_with(command, &["admin", "metrics", "health"]);
     let writes = |entry: &Value| entry["logName"].as_str().unwrap().ends_with("activity");
     let count = Cloud::entries(1, 200, 0).filter(writes).count();
-    cloud.wait_for(count);
+    cloud.receiver.wait_for(count);
     assert!(bridge.get("health", "/health").starts_with("HTTP/1.1 200"));
     await_true("metrics", || {
         bridge.get("metrics", "/metrics").contains(&format!("\nswb_poller_audit_event_out {count}\n"))

@@ -5,6 +5,7 @@ mod probes;
 use std::fmt;
 use std::io::{self, Write};
 
+use audit_service::exit::Failure;
 use serde::Serialize;
 
 pub use probes::{canary, checkpoints, receiver};
@@ -33,6 +34,19 @@ pub struct Finding {
     /// The grant or command that mends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+}
+
+impl Outcome {
+    /// How the process ends whose report came out like this; the report has told why.
+    ///
+    /// # Errors
+    /// [`Outcome::Fail`].
+    pub fn end(self) -> Result<(), Failure> {
+        match self {
+            Self::Fail => Err(Failure::told()),
+            Self::Ok | Self::Warn => Ok(()),
+        }
+    }
 }
 
 impl Finding {

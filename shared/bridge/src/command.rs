@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use audit_event::json::Raw;
+use audit_service::exit::Failure;
 
 use crate::record::{Convert, Converted};
 
@@ -14,12 +15,21 @@ pub struct ConvertArgs {
     pub files: Vec<PathBuf>,
 }
 
+/// Does the command: converts files to standard output, and says on standard error what could not be.
+///
+/// # Errors
+/// When a file can't be read, an output not be written, or a record not be converted.
+pub fn run(convert: &impl Convert, args: &ConvertArgs) -> Result<(), Failure> {
+    let (mut out, mut notes) = (io::BufWriter::new(io::stdout().lock()), io::stderr().lock());
+    if self::convert(convert, args, &mut out, &mut notes)? { Ok(()) } else { Err(Failure::told()) }
+}
+
 /// Converts files, events one a line to `out`, and to `notes` a line `FILE:LINE: reason` for each record that is skipped or
 /// can't be converted. True when all could.
 ///
 /// # Errors
 /// When a file can't be read, or an output not be written.
-pub fn convert(
+fn convert(
     convert: &impl Convert,
     args: &ConvertArgs,
     out: &mut impl Write,

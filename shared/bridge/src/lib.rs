@@ -2,7 +2,9 @@
 
 pub mod check;
 pub mod checkpoint;
+pub mod cli;
 pub mod command;
+pub mod config;
 pub mod daemon;
 pub mod deliver;
 pub mod metrics;

@@ -14,6 +14,7 @@ pub mod gcp;
 mod http;
 pub mod kubernetes;
 pub mod objects;
+pub mod program;
 mod random;
 pub mod receiver;
 pub mod traffic;

@@ -1,6 +1,6 @@
 //! A receiver of audit events that answers as it is told.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::Answer;
 use crate::http::Server;
+use crate::program::await_true;
 
 /// The handle to a running receiver. Unscripted, it takes every body and counts its events as evaluated, as
 /// `audit-receiver` would.
@@ -77,6 +78,21 @@ impl Receiver {
     /// How many events were taken so far, copies counted.
     pub fn len(&self) -> usize {
         lock(&self.shared).taken.len()
+    }
+
+    /// How often each event was taken, by its audit ID and stage.
+    pub fn arrived(&self) -> HashMap<String, u32> {
+        let mut times = HashMap::new();
+        for event in &lock(&self.shared).taken {
+            *times.entry(format!("{} {}", event["auditID"], event["stage"])).or_default() += 1;
+        }
+        times
+    }
+
+    /// Waits until so many events were taken, copies not counted.
+    #[track_caller]
+    pub fn wait_for(&self, count: usize) {
+        await_true(&format!("{count} events"), || self.arrived().len() >= count);
     }
 
     /// Whether no event was taken yet.

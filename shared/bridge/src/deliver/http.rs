@@ -114,6 +114,15 @@ impl HttpReceiver {
         Ok(Self { client, url, token: token_file })
     }
 
+    /// The receiver that a configuration names, spoken to as `binary/version`.
+    ///
+    /// # Errors
+    /// When it names none, or a certificate can't be used.
+    pub fn open(binary: &str, version: &str, options: &Options) -> Result<Self, exit::Failure> {
+        let url = options.url.clone().ok_or_else(|| exit::Failure::usage("`receiver.url` must be given"))?;
+        Ok(Self::new(&format!("{binary}/{version}"), url, options)?)
+    }
+
     /// Its address.
     pub fn url(&self) -> &ReceiverUrl {
         &self.url
