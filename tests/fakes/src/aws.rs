@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 pub use calls::{Call, Operation};
 pub use error::AwsError;
-pub use logs::{Group, Paging, Stream};
+pub use logs::{Group, Paging, Series, Stream};
 
 use crate::Answer;
 use crate::faults::{self, Faults};

@@ -10,6 +10,7 @@
 pub mod aws;
 pub mod azure;
 mod faults;
+pub mod gateway;
 pub mod gcp;
 mod http;
 pub mod kubernetes;

@@ -14,12 +14,11 @@ use std::time::{Duration, Instant};
 
 pub(crate) use bridge::{Bridge, Cloud};
 pub(crate) use http::Client;
-#[allow(unused_imports, reason = "for measurements")]
 pub(crate) use measure::{Measure, table};
 pub(crate) use moto::{MOTO, Moto};
 pub(crate) use program::{Ended, Program, RECEIVER, run, tested};
 pub(crate) use python::Packages;
-pub(crate) use receiver::{Receiver, list, sum};
+pub(crate) use receiver::{Alert, Receiver, list, sum};
 
 /// How long a condition may take to come true on a slow and busy machine. Nothing waits that long when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -74,6 +73,12 @@ pub(crate) fn seed(test: &str) -> u64 {
     let seed = given.unwrap_or_else(|| now_ms() as u64);
     println!("{test}: SEED={seed}");
     seed
+}
+
+/// A size of a measurement: the number in the environment under that name, if there is one.
+pub(crate) fn number(name: &str, default: u64) -> u64 {
+    let given = std::env::var(name).ok();
+    given.map_or(default, |text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
 }
 
 /// Milliseconds since 1970.

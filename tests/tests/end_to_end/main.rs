@@ -11,11 +11,13 @@
 )]
 
 mod aks;
+mod backlog;
 mod check;
 mod clock;
 mod credentials;
 mod delivery;
 mod deploy;
+mod faults;
 mod gke;
 mod harness;
 mod intake;

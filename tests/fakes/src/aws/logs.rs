@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub(super) use group::Groups;
-pub use group::{Group, Stream};
+pub use group::{Group, Series, Stream};
 
 use super::credentials::Caller;
 use super::{AwsError, Operation, Place, Reply, State};

@@ -27,6 +27,7 @@ pub(crate) struct Bridge {
     checkpoint: PathBuf,
     /// Instead of a folder.
     address: Option<String>,
+    sources: Option<PathBuf>,
     cloud: Cloud,
     sweeps: &'static str,
     poll: &'static str,
@@ -42,6 +43,7 @@ impl Bridge {
         let folder = TempDir::new().expect("a temporary folder");
         Self {
             checkpoint: folder.path().join("checkpoint"),
+            sources: None,
             folder,
             address: None,
             cloud: cloud.clone(),
@@ -57,6 +59,19 @@ impl Bridge {
     /// The same with other ages of its sweeps.
     pub(crate) fn sweeps(self, sweeps: &'static str) -> Self {
         Self { sweeps, ..self }
+    }
+
+    /// The same with these sources, in YAML, instead of the one log group.
+    pub(crate) fn sources(mut self, yaml: &str) -> Self {
+        let path = self.folder.path().join("sources.yaml");
+        std::fs::write(&path, yaml).expect("a file that can be written");
+        self.sources = Some(path);
+        self
+    }
+
+    /// The same with another budget, in requests a second, of which the youngest sweep takes one so often.
+    pub(crate) fn budget(self, requests_per_second: &'static str, poll: &'static str) -> Self {
+        Self { requests_per_second, poll, ..self }
     }
 
     /// The same, asking as rarely as in production: what `check` says of quotas depends on it.
@@ -145,9 +160,11 @@ impl Bridge {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(tested(BRIDGE));
+        match &self.sources {
+            Some(path) => command.args(args).arg("--config").arg(path),
+            None => command.args(args).args(["--log-group", GROUP, "--region", "eu-central-1"]),
+        };
         command
-            .args(args)
-            .args(["--log-group", GROUP, "--region", "eu-central-1"])
             .args(["--endpoint-url", &self.cloud.endpoint, "--receiver-url", &self.cloud.receiver])
             .arg("--checkpoint")
             .arg(self.address.clone().unwrap_or_else(|| format!("file:{}", self.checkpoint.display())))

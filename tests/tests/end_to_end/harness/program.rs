@@ -115,6 +115,11 @@ impl Program {
         self.stdout.lock().unwrap().clone()
     }
 
+    /// What it has written to stdout behind so many lines.
+    pub(crate) fn stdout_from(&self, line: usize) -> Vec<String> {
+        self.stdout.lock().unwrap().get(line..).map(<[String]>::to_vec).unwrap_or_default()
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -117,6 +117,11 @@ impl Receiver {
         Client::plain(self.intake).post("/k8s_audit?timeout=30s", &headers, body)
     }
 
+    /// What it has written to stdout behind so many lines: its alerts.
+    pub(crate) fn told_from(&self, line: usize) -> Vec<String> {
+        self.program.as_ref().expect("a running receiver").stdout_from(line)
+    }
+
     /// What the readiness probe is answered.
     pub(crate) fn readiness(&self) -> Answer {
         Client::plain(self.admin).get("/readyz").expect("an answer of the admin port")

@@ -1,12 +1,13 @@
 //! `FilterLogEvents`.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound::{Excluded, Included};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::group::{Key, StoredEvent};
+use super::group::{Key, StoredEvent, StoredSeries};
 use super::token::Token;
 use super::{GroupName, Reply, reply};
 use crate::aws::credentials::Caller;
@@ -85,22 +86,37 @@ pub(super) fn answer(state: &mut State, caller: &Caller, query: &Query, now: i64
     let first = Key { timestamp: query.start_time.unwrap_or(0), ingested: i64::MIN, number: 0 };
     let last = Key { timestamp: query.end_time.unwrap_or(i64::MAX), ingested: i64::MAX, number: u64::MAX };
     let start = from.after.map_or(Included(first), Excluded);
-    let mut readable = group
+    let stored = group
         .events
         .range((start, Included(last)))
-        .filter(|(_, event)| event.visible_ms <= now && query.wants(&event.stream));
+        .filter(|(_, event)| event.visible_ms <= now && query.wants(&event.stream))
+        .map(|(key, event)| (*key, Place::Stored(event)));
+    let series = group.series.iter().filter(|series| query.wants(&series.stream)).map(|series| {
+        let keys = series.keys(start).take_while(move |key| *key <= last);
+        Box::new(keys.map(move |key| (key, Place::Series(series)))) as Readable<'_>
+    });
+    let sources = [Box::new(stored) as Readable<'_>].into_iter().chain(series);
+    let mut sources: Vec<_> = sources.map(Iterator::peekable).collect();
 
     let most = if empty { 0 } else { query.limit.unwrap_or(10_000).min(paging.events) };
     let mut events: Vec<Value> = Vec::new();
     let (mut bytes, mut reached) = (0, from);
     let more = loop {
-        let Some((key, event)) = readable.next() else { break false };
-        bytes += event.message.len() + 26;
-        if events.len() == most || (bytes > paging.bytes && !events.is_empty()) {
+        let ahead = sources.iter_mut().filter_map(|source| Some((source.peek()?.0, source)));
+        let Some((key, place)) = ahead.min_by_key(|(key, _)| *key).and_then(|(_, source)| source.next())
+        else {
+            break false;
+        };
+        if events.len() == most {
             break true;
         }
-        events.push(row(key, event));
-        reached.after = Some(*key);
+        let (stream, id, message) = place.event(&key);
+        bytes += message.len() + 26;
+        if bytes > paging.bytes && !events.is_empty() {
+            break true;
+        }
+        events.push(row(&key, stream, &id, &message));
+        reached.after = Some(key);
     };
     let more = more || (paging.trailing_token && !events.is_empty());
     let count = events.len();
@@ -111,12 +127,33 @@ pub(super) fn answer(state: &mut State, caller: &Caller, query: &Query, now: i64
     Ok(reply(&page, count))
 }
 
-fn row(key: &Key, event: &StoredEvent) -> Value {
+type Readable<'a> = Box<dyn Iterator<Item = (Key, Place<'a>)> + 'a>;
+
+/// Where an event is kept.
+enum Place<'a> {
+    Stored(&'a StoredEvent),
+    Series(&'a StoredSeries),
+}
+
+impl<'a> Place<'a> {
+    /// Stream, ID and message.
+    fn event(&self, key: &Key) -> (&'a str, Cow<'a, str>, Cow<'a, str>) {
+        match self {
+            Self::Stored(event) => (&event.stream, Cow::from(&event.id), Cow::from(&*event.message)),
+            Self::Series(series) => {
+                let (id, message) = series.event(key);
+                (&series.stream, Cow::from(id), Cow::from(message))
+            }
+        }
+    }
+}
+
+fn row(key: &Key, stream: &str, id: &str, message: &str) -> Value {
     json!({
-        "eventId": event.id,
+        "eventId": id,
         "ingestionTime": key.ingested,
-        "logStreamName": &*event.stream,
-        "message": &*event.message,
+        "logStreamName": stream,
+        "message": message,
         "timestamp": key.timestamp,
     })
 }

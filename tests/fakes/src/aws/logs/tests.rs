@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::event_id::event_id;
-use crate::aws::{Aws, AwsError, Fault, Operation};
+use crate::aws::{Aws, AwsError, Fault, Operation, Series};
 
 const GROUP: &str = "/aws/eks/demo/cluster";
 const AUDIT: &str = "kube-apiserver-audit-";
@@ -128,6 +129,22 @@ fn refuses_a_token_that_is_foreign_expired_or_of_another_query() {
     let token = filter(&aws, json!({"limit": 2})).1["nextToken"].clone();
     aws.expire_page_tokens();
     refused(json!({"limit": 2, "nextToken": token}));
+}
+
+#[test]
+fn a_series_stands_among_what_was_put() {
+    let aws = without_quota();
+    aws.set_paging(|paging| paging.events = 3);
+    let stream = aws.group(GROUP).stream(&format!("{AUDIT}1"));
+    let message = Arc::new(|number, time| format!("{time} {number}"));
+    // Three of them at each millisecond.
+    stream.put_series(Series { start_ms: 100, step_us: 400, count: 10, message });
+    stream.put_ingested(101, 1, "put");
+    let (all, _) = read_all(&aws, &json!({"startTime": 101}));
+    assert_eq!(all, ["put", "101 3", "101 4", "102 5", "102 6", "102 7", "103 8", "103 9"]);
+    assert_eq!(read_all(&aws, &json!({"endTime": 100})).0, ["100 0", "100 1", "100 2"]);
+    assert_eq!(read_all(&aws, &json!({})).0.len(), 11);
+    assert_eq!(read_all(&aws, &json!({"startTime": 104})).0.len(), 0);
 }
 
 #[test]
