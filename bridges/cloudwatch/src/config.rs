@@ -42,7 +42,8 @@ pub struct Config {
     pub requests_per_second: f64,
     /// How many records to remember, so that copies are left out.
     pub remember: usize,
-    /// After a restart leave out what was surely sent before: for receivers that raise an alert for each copy.
+    /// After a restart leave out what was surely sent before, all but about the last twelve minutes: for receivers that
+    /// raise an alert for each copy.
     pub spare_copies: bool,
 }
 

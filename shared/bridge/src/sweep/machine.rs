@@ -15,9 +15,8 @@ const WANTED_PAGES: u32 = 8;
 const TURNS: u32 = 4;
 /// Where the length of slices starts to be learnt.
 const FIRST_LENGTH: Duration = Duration::from_secs(60);
-/// Towards a receiver that raises an alert for each copy: how long before the last commit a record must have been
-/// ingested to count as read.
-const INGESTION_SLACK: Duration = Duration::from_secs(120);
+/// Towards a receiver that raises an alert for each copy: how long after its ingestion a record is surely readable.
+const READABLE_WITHIN: Duration = Duration::from_secs(120);
 
 /// What a reader is started with.
 #[derive(Clone, Debug)]
@@ -32,8 +31,8 @@ pub struct Start {
     pub remember: usize,
     /// Read up to this time and end there.
     pub until: Option<Time>,
-    /// The receiver raises an alert for each copy of an event: leave out what was ingested well before the last commit
-    /// and lies where a sweep had read.
+    /// The receiver raises an alert for each copy of an event: leave out what was ingested well before a sweep read
+    /// where it lies.
     pub spare_copies: bool,
 }
 
@@ -246,7 +245,7 @@ impl Machine {
 
     fn was_read_before(&self, time: Time, ingested: Option<Time>) -> bool {
         let (Some(marks), Some(ingested)) = (&self.read_before, ingested) else { return false };
-        ingested < marks.at.minus(INGESTION_SLACK) && marks.has_read(time)
+        marks.have_read(time, ingested.plus(READABLE_WITHIN))
     }
 }
 

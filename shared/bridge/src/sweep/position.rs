@@ -59,9 +59,13 @@ impl Marks {
         }
     }
 
-    /// Whether some sweep had read the slice in which `time` lies.
-    pub fn has_read(&self, time: Time) -> bool {
-        self.sweeps.iter().any(|covered| covered.from <= time && time < covered.to)
+    /// Whether some sweep has had the record of `time` on its pages, if that was readable at `readable`: each page of its
+    /// slice was asked for at least the sweep's age after `time`. When exactly is not known, so what became readable
+    /// later may have been missed.
+    pub fn have_read(&self, time: Time, readable: Time) -> bool {
+        self.sweeps
+            .iter()
+            .any(|covered| covered.from <= time && time < covered.to && readable <= time.plus(covered.age.0))
     }
 }
 

@@ -29,6 +29,7 @@ impl Tape {
 #[derive(Clone, Debug)]
 struct Entry {
     time: i64,
+    ingested: Option<i64>,
     readable_at: i64,
 }
 
@@ -76,7 +77,7 @@ impl Log {
         let page = found.into_iter().map(|(time, index)| Found {
             id: RecordId::of(&[&index.to_be_bytes()]),
             time: Time::from_millis(time),
-            ingested: None,
+            ingested: self.entries.get(index).and_then(|entry| entry.ingested).map(Time::from_millis),
             record: index,
         });
         Some((page.collect(), token))
@@ -98,12 +99,13 @@ struct World {
     pipe: Vec<(Vec<usize>, Option<Marks>)>,
     delivered: HashMap<usize, u32>,
     crashes: u32,
+    spare_copies: bool,
 }
 
 impl World {
-    fn new(log: Log, tape: Vec<u8>, ages: Ages) -> Self {
+    fn new(log: Log, tape: Vec<u8>, ages: Ages, spare_copies: bool) -> Self {
         let committed = Marks::starting(&ages, Time::from_millis(START));
-        let machine = Self::machine(&ages, &committed);
+        let machine = Self::machine(&ages, &committed, spare_copies);
         let clock = Clock::new(Duration::ZERO, Time::from_millis(START));
         Self {
             log,
@@ -117,17 +119,18 @@ impl World {
             pipe: Vec::new(),
             delivered: HashMap::new(),
             crashes: 0,
+            spare_copies,
         }
     }
 
-    fn machine(ages: &Ages, marks: &Marks) -> Machine {
+    fn machine(ages: &Ages, marks: &Marks, spare_copies: bool) -> Machine {
         Machine::new(Start {
             ages: ages.clone(),
             poll: Duration::from_secs(5),
             marks: marks.clone(),
             remember: 100_000,
             until: None,
-            spare_copies: false,
+            spare_copies,
         })
     }
 
@@ -188,7 +191,7 @@ impl World {
         self.now += i64::from(self.tape.below(30)) * MINUTE / 2;
         self.off = (i64::from(self.tape.below(7)) - 3) * 20 * MINUTE;
         self.clock = Clock::new(self.monotonic(), Time::from_millis(self.now + self.off));
-        self.machine = Self::machine(&self.ages, &self.committed);
+        self.machine = Self::machine(&self.ages, &self.committed, self.spare_copies);
     }
 
     fn run_until_final(&mut self, time: i64) {
@@ -206,8 +209,12 @@ fn entries(lateness_below: i64) -> impl Strategy<Value = Vec<Entry>> {
     let time =
         prop_oneof![0..20_i64 * MINUTE, (0..8_i64).prop_map(|minute| minute * MINUTE), 100_000..100_050_i64];
     let lateness = prop_oneof![4 => 0..3000_i64, 1 => 0..lateness_below];
-    let entry = (time, lateness)
-        .prop_map(|(time, late)| Entry { time: START + time, readable_at: START + time + late });
+    // Some logs do not tell when they took a record in; it is readable at most two minutes later.
+    let pending = prop::option::of(0..=2 * MINUTE);
+    let entry = (time, lateness, pending).prop_map(|(time, late, pending)| {
+        let readable_at = START + time + late;
+        Entry { time: START + time, ingested: pending.map(|pending| readable_at - pending), readable_at }
+    });
     prop::collection::vec(entry, 0..120)
 }
 
@@ -224,7 +231,7 @@ proptest! {
         tape in prop::collection::vec(any::<u8>(), 0..2000),
         counts_end_in: bool,
     ) {
-        let mut world = World::new(Log { entries, counts_end_in }, tape, short_ages());
+        let mut world = World::new(Log { entries, counts_end_in }, tape, short_ages(), false);
         world.run_until_final(START + 21 * MINUTE);
         let delivered = world.log.entries.iter().enumerate().map(|(index, _)| world.delivered.get(&index).copied());
         prop_assert!(delivered.clone().all(|times| times == Some(1)), "{:?}", delivered.collect::<Vec<_>>());
@@ -236,8 +243,9 @@ proptest! {
         tape in prop::collection::vec(any::<u8>(), 0..2000),
         crashes in prop::collection::vec(1..200_u32, 0..8),
         counts_end_in: bool,
+        spare_copies: bool,
     ) {
-        let mut world = World::new(Log { entries, counts_end_in }, tape, short_ages());
+        let mut world = World::new(Log { entries, counts_end_in }, tape, short_ages(), spare_copies);
         for steps in crashes {
             (0..steps).for_each(|_| world.step());
             world.crash();
@@ -270,7 +278,7 @@ fn read(machine: &mut Machine, now: Time) -> Request {
 
 fn machine_at(ages: &str, start: Time) -> Machine {
     let ages: Ages = ages.parse().unwrap();
-    World::machine(&ages, &Marks::starting(&ages, start))
+    World::machine(&ages, &Marks::starting(&ages, start), false)
 }
 
 #[test]
@@ -417,11 +425,12 @@ fn reading_once_ends_at_the_present() {
 }
 
 #[test]
-fn copies_are_spared_only_where_a_sweep_had_read_and_ingestion_was_long_before() {
-    let ages: Ages = "5s,1h".parse().unwrap();
+fn copies_are_spared_only_where_a_sweep_read_well_after_the_ingestion() {
+    let ages: Ages = "5s,10m,1h".parse().unwrap();
     let mut marks = Marks::starting(&ages, at(-60 * MINUTE));
     marks.at = at(0);
     marks.sweeps[0].to = at(-5000);
+    marks.sweeps[1].to = at(-10 * MINUTE);
     let start =
         Start { ages, poll: Duration::from_secs(5), marks, remember: 1000, until: None, spare_copies: true };
     let mut machine = Machine::new(start);
@@ -429,9 +438,30 @@ fn copies_are_spared_only_where_a_sweep_had_read_and_ingestion_was_long_before()
     while request.age != Duration::from_secs(3600) {
         request = read(&mut machine, at(20 * MINUTE));
     }
-    let ingested = |id: u64, ingested: Time| Found { ingested: Some(ingested), ..found(request.from, id) };
-    let page = vec![ingested(1, at(-10 * MINUTE)), ingested(2, at(-MINUTE)), found(request.from, 3)];
-    assert_eq!(machine.page(&request, at(20 * MINUTE), page, None).records, [2, 3]);
+    let time = request.from;
+    let after = |id: u64, minutes: u64| Found {
+        ingested: Some(time.plus(Duration::from_secs(60 * minutes))),
+        ..found(time, id)
+    };
+    let page = vec![after(1, 0), after(2, 8), after(3, 9), found(time, 4)];
+    assert_eq!(machine.page(&request, at(20 * MINUTE), page, None).records, [3, 4]);
+}
+
+#[test]
+fn a_late_record_that_only_the_oldest_sweep_can_find_survives_a_restart() {
+    let ages: Ages = "1s,5s,220s".parse().unwrap();
+    let mut marks = Marks::starting(&ages, at(-60_000));
+    marks.at = at(165_000);
+    marks.sweeps[0].to = at(164_000);
+    marks.sweeps[1].to = at(160_000);
+    marks.sweeps[2].to = at(-55_000);
+    let mut machine = World::machine(&ages, &marks, true);
+    let late = Found { ingested: Some(at(11_000)), ..found(at(0), 1) };
+    let mut delivered = Vec::new();
+    while let Step::Read(request) = machine.next(at(300_000)) {
+        delivered.extend(machine.page(&request, at(300_000), vec![late.clone()], None).records);
+    }
+    assert_eq!(delivered, [1]);
 }
 
 #[test]
