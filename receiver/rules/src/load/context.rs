@@ -52,10 +52,11 @@ impl Context {
         context
     }
 
-    /// One step further, into the text of a condition. Falco adds the place in the text to that of the step before,
-    /// the former counted from 1 and the latter from 0.
-    pub(super) fn condition(&self, text: &str, at: usize) -> Self {
-        let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
+    /// One step further, into the text of a condition. Falco names it after the condition as it is written, and tells
+    /// the place in the text that was `read`, which is that of a macro or has lists written out. It adds that place to
+    /// the one of the step before, the former counted from 1 and the latter from 0.
+    pub(super) fn condition(&self, text: &str, read: &str, at: usize) -> Self {
+        let before = read.as_bytes().get(..at).unwrap_or(read.as_bytes());
         let line_ends = before.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count();
         let column = before.iter().rev().take_while(|byte| !matches!(byte, b'\n' | b'\r')).count();
         let short = if text.len() > 20 { format!("{}...", head(text, 17)) } else { text.to_owned() };

@@ -94,7 +94,7 @@ impl Compiler<'_> {
                 Ok(expr)
             }
             Err(error) => {
-                let context = context.condition(text.as_str(), error.reached);
+                let context = context.condition(text.as_str(), text.as_str(), error.reached);
                 let word = text.as_str().get(error.offset..).unwrap_or_default();
                 let len = word
                     .find(|char: char| char.is_whitespace() || "()=,".contains(char))
@@ -164,7 +164,7 @@ impl Compiler<'_> {
     ) -> Fault {
         match self.texts.find(span) {
             Some((text, part)) => {
-                let context = context.condition(condition.as_str(), part.start);
+                let context = context.condition(condition.as_str(), text.as_str(), part.start);
                 Fault::new(code, message, &context).part(text, part)
             }
             None => Fault::new(code, message, context),

@@ -143,6 +143,28 @@ fn falco_counts_lines_from_0_and_places_in_conditions_from_1() {
 }
 
 #[test]
+fn places_in_conditions_are_those_of_the_text_that_is_read() {
+    let list = "- list: l\n  items: [aaa, bbb]\n";
+    let r#macro = "- macro: m\n  condition: ";
+    for (before, keys, expected) in [
+        (format!("{macro}ka.stage=x and ka.nope=1\n"), "condition: m", [1, 16, 15]),
+        (list.to_owned(), "condition: ka.verb in (l) and zzz", [1, 29, 28]),
+        (list.to_owned(), "condition: \"ka.verb in (\\n l\\n )\\n and ka.nope=1\"", [2, 6, 29]),
+        (format!("{macro}ka.stage=x and ka.verb=ka.stage\n"), "condition: ka.verb=x and m", [1, 24, 23]),
+    ] {
+        let document = falco_json(&loaded(&[&(before + &rule("r", keys))]));
+        let result = &document["falco_load_results"][0];
+        let said = result["errors"].get(0).unwrap_or(&result["warnings"][0]);
+        let [.., parent, step] = said["context"]["locations"].as_array().unwrap().as_slice() else {
+            panic!()
+        };
+        let places = ["line", "column", "offset"]
+            .map(|key| step["position"][key].as_u64().unwrap() - parent["position"][key].as_u64().unwrap());
+        assert_eq!((&step["item_type"], places), (&"condition expression".into(), expected), "{keys}");
+    }
+}
+
+#[test]
 fn falco_draws_the_line_and_a_caret() {
     let snippet = |yaml: &str| {
         let document = falco_json(&loaded(&[yaml]));
