@@ -185,6 +185,10 @@ pub enum BadArgument {
         "the argument of field `{0}` must be an index, counted from 0: digits without sign or leading zero"
     )]
     NoIndex(&'static str),
+    #[error(
+        "the key in the brackets of field `{0}` holds {1}, which Falco does not read there, quoted or not"
+    )]
+    NoKey(&'static str, &'static str),
 }
 
 impl Field {
@@ -194,6 +198,13 @@ impl Field {
             (Argument::None | Argument::Index, None) => Arg::None,
             (Argument::None, Some(_)) => return Err(BadArgument::Unwanted(self.name)),
             (Argument::Key, None) => return Err(BadArgument::Missing(self.name)),
+            // Falco joins name and key again, and reads that up to the first blank or closing bracket.
+            (Argument::Key, Some(key)) if key.contains(' ') => {
+                return Err(BadArgument::NoKey(self.name, "a blank"));
+            }
+            (Argument::Key, Some(key)) if key.contains(']') => {
+                return Err(BadArgument::NoKey(self.name, "a `]`"));
+            }
             (Argument::Key, Some(key)) => match self.source {
                 Source::Pointer => Arg::Pointer(key.to_owned(), Pointer::parse(key)),
                 _ => Arg::Key(key.to_owned()),

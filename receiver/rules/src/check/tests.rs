@@ -104,6 +104,20 @@ fn fields_must_exist_and_take_their_argument() {
 }
 
 #[test]
+fn keys_hold_no_blank_and_no_closing_bracket() {
+    for condition in [
+        "ka.uri.param['a b'] = sh",
+        "ka.uri.param['a]b'] = sh",
+        "jevt.value[\"/annotations/a b\"] exists",
+        "tolower(ka.uri.param['a b']) = sh",
+        "ka.verb = val(jevt.value['/a]b'])",
+    ] {
+        assert_eq!(fault(condition).0, Kind::BadArgument, "{condition}");
+    }
+    assert!(checked("jevt.value['/a\tb(\"'] exists").is_ok());
+}
+
+#[test]
 fn both_sides_have_one_shape() {
     for condition in [
         "ka.verb = val(ka.uri)",

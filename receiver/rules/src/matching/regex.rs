@@ -17,7 +17,7 @@ pub(crate) enum BadRegex {
     Parenthesis,
     #[error("`{0}` has nothing in front to repeat")]
     NothingToRepeat(char),
-    #[error("a repetition counts to 1000 at most, and not downwards")]
+    #[error("a repetition counts to 1000 at most, those within it counted in, and not downwards")]
     Count,
     #[error("`\\{0}` means nothing in this dialect (RE2 in POSIX mode)")]
     Escape(String),
@@ -32,7 +32,7 @@ pub(crate) enum BadRegex {
 impl Regex {
     pub(crate) fn new(pattern: &str) -> Result<Self, BadRegex> {
         let rewritten =
-            Rewriter { rest: pattern, out: String::from(r"\A(?:"), groups: Vec::new(), atom: None };
+            Rewriter { rest: pattern, out: String::from(r"\A(?:"), groups: Vec::new(), most: 1, atom: None };
         let anchored = rewritten.run()? + r")\z";
         regex::bytes::Regex::new(&anchored).map(Self).map_err(|_| BadRegex::TooLarge)
     }
@@ -48,13 +48,18 @@ pub(crate) fn is_special(character: char) -> bool {
     matches!(character, '.' | '^' | '$' | '*' | '+' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '\\')
 }
 
+/// How often RE2 lets something be repeated by counts, and by counts within counts.
+const MOST_REPEATED: u32 = 1000;
+
 struct Rewriter<'a> {
     rest: &'a str,
     out: String,
-    /// Where each open group begins in `out`.
-    groups: Vec<usize>,
-    /// Where the last thing that can be repeated begins in `out`.
-    atom: Option<usize>,
+    /// Where each open group begins in `out`, and `most` of what is around it.
+    groups: Vec<(usize, u32)>,
+    /// How often something in the innermost open group is repeated at most, counts within counts multiplied.
+    most: u32,
+    /// Where the last thing that can be repeated begins in `out`, and how often something in it is repeated.
+    atom: Option<(usize, u32)>,
 }
 
 impl Rewriter<'_> {
@@ -63,15 +68,16 @@ impl Rewriter<'_> {
             let start = self.out.len();
             match character {
                 '(' => {
-                    self.groups.push(start);
+                    self.groups.push((start, std::mem::replace(&mut self.most, 1)));
                     self.out.push_str("(?:");
                     self.atom = None;
                     continue;
                 }
                 ')' => {
-                    let start = self.groups.pop().ok_or(BadRegex::Parenthesis)?;
+                    let (start, around) = self.groups.pop().ok_or(BadRegex::Parenthesis)?;
                     self.out.push(')');
-                    self.atom = Some(start);
+                    self.atom = Some((start, self.most));
+                    self.most = self.most.max(around);
                     continue;
                 }
                 '|' => {
@@ -80,12 +86,12 @@ impl Rewriter<'_> {
                     continue;
                 }
                 '*' | '+' | '?' => {
-                    self.repeat(character, &character.to_string())?;
+                    self.repeat(character, &character.to_string(), 1)?;
                     continue;
                 }
                 '{' => match self.count()? {
-                    Some(count) => {
-                        self.repeat('{', &count)?;
+                    Some((count, times)) => {
+                        self.repeat('{', &count, times)?;
                         continue;
                     }
                     None => self.literal('{'),
@@ -100,7 +106,7 @@ impl Rewriter<'_> {
                 }
                 other => self.literal(other),
             }
-            self.atom = Some(start);
+            self.atom = Some((start, 1));
         }
         if self.groups.is_empty() { Ok(self.out) } else { Err(BadRegex::Parenthesis) }
     }
@@ -116,8 +122,14 @@ impl Rewriter<'_> {
         push_escaped(&mut self.out, character);
     }
 
-    fn repeat(&mut self, operator: char, text: &str) -> Result<(), BadRegex> {
-        let start = self.atom.ok_or(BadRegex::NothingToRepeat(operator))?;
+    fn repeat(&mut self, operator: char, text: &str, times: u32) -> Result<(), BadRegex> {
+        let (start, within) = self.atom.ok_or(BadRegex::NothingToRepeat(operator))?;
+        let times = within * times.max(1);
+        if times > MOST_REPEATED {
+            return Err(BadRegex::Count);
+        }
+        self.atom = Some((start, times));
+        self.most = self.most.max(times);
         self.out.insert_str(start, "(?:");
         self.out.push(')');
         self.out.push_str(text);
@@ -127,8 +139,8 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// `n}`, `n,}` or `n,m}` behind a brace; anything else leaves the brace a literal.
-    fn count(&mut self) -> Result<Option<String>, BadRegex> {
+    /// `n}`, `n,}` or `n,m}` behind a brace, and the greatest number in it; anything else leaves the brace a literal.
+    fn count(&mut self) -> Result<Option<(String, u32)>, BadRegex> {
         let Some((inside, behind)) = self.rest.split_once('}') else { return Ok(None) };
         let (low, high) = match inside.split_once(',') {
             Some((low, high)) => (low, Some(high)),
@@ -142,17 +154,17 @@ impl Rewriter<'_> {
         if !digits(low) || !high.is_none_or(|high| high.is_empty() || digits(high)) {
             return Ok(None);
         }
-        let number = |text: &str| text.parse::<u32>().ok().filter(|n| *n <= 1000).ok_or(BadRegex::Count);
+        let number = |text: &str| text.parse().ok().filter(|n| *n <= MOST_REPEATED).ok_or(BadRegex::Count);
         let low = number(low)?;
         let count = match high {
-            None => format!("{{{low}}}"),
-            Some("") => format!("{{{low},}}"),
+            None => (format!("{{{low}}}"), low),
+            Some("") => (format!("{{{low},}}"), low),
             Some(high) => {
                 let high = number(high)?;
                 if high < low {
                     return Err(BadRegex::Count);
                 }
-                format!("{{{low},{high}}}")
+                (format!("{{{low},{high}}}"), high)
             }
         };
         self.rest = behind;
@@ -202,7 +214,7 @@ impl Rewriter<'_> {
                 }
                 from(code)?
             }
-            other if other.is_ascii() && !other.is_ascii_alphanumeric() && other != '_' => other,
+            other if other.is_ascii() && !other.is_ascii_alphanumeric() => other,
             other => return Err(bad(&other.to_string())),
         })
     }
@@ -304,6 +316,7 @@ mod tests {
             ("a**", "aaa", true),
             ("a{2}{2}", "aaaa", true),
             ("a{2,3}", "a", false),
+            ("(a{500}){0,2}(b{40})*c{900}", &"c".repeat(900), true),
             ("a{,3}", "a{,3}", true),
             ("a{", "a{", true),
             ("{", "{", true),
@@ -318,6 +331,7 @@ mod tests {
             ("[[:^digit:]]", "4", false),
             (r"\.", ".", true),
             (r"\.", "a", false),
+            (r"a\_b[\_\-]", "a_b_", true),
             (r"\x41\x{42}\103", "ABC", true),
             (r"\n", "\n", true),
             (".", "\n", false),
@@ -347,7 +361,6 @@ mod tests {
             r"\pL",
             r"\Q",
             r"\1",
-            r"\_",
             r"\é",
             "\\",
             "(?i)a",
@@ -364,6 +377,8 @@ mod tests {
             "(*)",
             "+a",
             "a{1001}",
+            "((a{2}b|c){50}d){11}",
+            "a{40}{30}",
             "a{3,2}",
             r"\xz",
             r"\x{110000}",
