@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::evaluate::{Located, nanoseconds};
-use crate::{identity, redact};
+use crate::identity;
+use crate::redact::Redact;
 
 /// One stage of a request that went into something.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,7 +56,7 @@ pub struct Entry {
 }
 
 /// What an event says of a request into something, if it is about one.
-pub fn of(event: &Located<'_>) -> Option<Activity> {
+pub fn of(event: &Located<'_>, redact: &Redact) -> Option<Activity> {
     let (located, event) = (event, event.event);
     let target =
         |key| event.get(Field::ObjectRef).and_then(|target| target.get(key)).map(string).unwrap_or_default();
@@ -74,7 +75,7 @@ pub fn of(event: &Located<'_>) -> Option<Activity> {
         namespace: target("namespace"),
         name: target("name"),
         container: said.container,
-        command: said.command.map(|command| redact::text(&command)),
+        command: said.command.map(|command| redact.command(&command)),
         unknown: said.unknown.map(str::to_owned),
         source: event
             .get(Field::SourceIps)
@@ -122,7 +123,7 @@ fn request(located: &Located<'_>, entry: &Entry) -> Uuid {
 #[derive(Default)]
 struct Said {
     container: Option<String>,
-    command: Option<String>,
+    command: Option<Vec<String>>,
     unknown: Option<&'static str>,
 }
 
@@ -144,7 +145,7 @@ fn said(kind: &str, event: &Event<'_>) -> Said {
             let known = !command.is_empty();
             Said {
                 container: container(),
-                command: known.then(|| command.join(" ")),
+                command: known.then_some(command),
                 unknown: (!known).then_some("the event has neither the query nor the body of the request"),
             }
         }
@@ -160,7 +161,7 @@ fn said(kind: &str, event: &Event<'_>) -> Said {
             }
             let known = !ports.is_empty();
             Said {
-                command: known.then(|| ports.join(" ")),
+                command: known.then_some(ports),
                 unknown: (!known).then_some("the ports are named inside of the tunnel"),
                 ..Said::default()
             }
@@ -171,7 +172,7 @@ fn said(kind: &str, event: &Event<'_>) -> Said {
             let image = of("image").map(string);
             let command = image.map(|image| {
                 let command = of("command").into_iter().chain(of("args")).flat_map(strings);
-                std::iter::once(image).chain(command).collect::<Vec<_>>().join(" ")
+                std::iter::once(image).chain(command).collect()
             });
             Said {
                 container: of("name").map(string),
@@ -182,7 +183,7 @@ fn said(kind: &str, event: &Event<'_>) -> Said {
         _ => Said {
             command: path.split_once("/proxy").map(|(_, path)| {
                 let verb = event.text(Field::Verb).unwrap_or_default();
-                format!("{verb} {}", if path.is_empty() { "/" } else { path })
+                vec![verb.into_owned(), if path.is_empty() { "/" } else { path }.to_owned()]
             }),
             ..Said::default()
         },

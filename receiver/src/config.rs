@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::clusters::{Cluster, Ids};
 use crate::intake::{AdmissionOptions, BoundCertificate, TokenFile};
 use crate::outputs::config::Outputs;
+use crate::redact::Redact;
 use crate::retention;
 use crate::store;
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub silent_after: Span,
     /// How long what is stored is kept.
     pub retention: retention::Options,
+    /// What is left out of what is stored.
+    pub redact: Redact,
     /// Where alerts go from the store.
     pub outputs: Outputs,
     /// Logs.
@@ -127,6 +130,7 @@ impl Default for Config {
             native: true,
             silent_after: Span::secs(900),
             retention: retention::Options::default(),
+            redact: Redact::default(),
             outputs: Outputs::default(),
             log: logging::Options::default(),
         }
@@ -209,6 +213,7 @@ impl Check for Config {
         if self.body.budget > Bytes::mib(1 << 20) {
             mistakes.add("body.budget", "must not be more than 1TiB");
         }
+        self.redact.check(mistakes);
         self.outputs.check(mistakes);
     }
 }
@@ -273,6 +278,16 @@ mod tests {
         assert!(load("listen: 0.0.0.0:6443\nauth: {tokens: []}").is_err());
         let certificates = "tls: {certificate_file: a, key_file: b, client_ca_file: c}";
         assert!(load(&format!("listen: 0.0.0.0:6443\n{certificates}")).is_ok());
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_by_paths() {
+        let config = load("redact: {paths: ['/requestObject/spec/*/pin', /annotations/x~1y]}").unwrap();
+        assert!(config.redact.secrets && config.redact.paths.len() == 2);
+        for wrong in ["redact: {paths: [/auditID]}", "redact: {paths: [spec]}"] {
+            let wrong = load(wrong).unwrap_err().to_string();
+            assert!(wrong.contains("redact.paths"), "{wrong}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::activity::{self, Activity};
 use crate::clusters::{CLUSTER_NAME, Cluster, Foreign, Ids, Place, Scope};
 use crate::lag;
 use crate::native;
+use crate::redact::Redact;
 use crate::rules::Rules;
 use crate::store::{Alert, Quarantined};
 
@@ -26,6 +27,7 @@ pub struct Evaluator {
     native: bool,
     ids: Ids,
     lag: bool,
+    redact: Redact,
 }
 
 /// What comes of a body. `received` = `evaluated` + `ignored` + the number of `quarantined`.
@@ -59,7 +61,14 @@ pub struct Newest {
 impl Evaluator {
     /// An evaluator on the machine of that name.
     pub fn new(rules: Rules, hostname: String) -> Self {
-        Self { rules: RwLock::new(Arc::new(rules)), hostname, native: false, ids: Ids::default(), lag: false }
+        Self {
+            rules: RwLock::new(Arc::new(rules)),
+            hostname,
+            native: false,
+            ids: Ids::default(),
+            lag: false,
+            redact: Redact::NOTHING,
+        }
     }
 
     /// The same, which also raises the alerts of [`native`] if `native`.
@@ -80,6 +89,13 @@ impl Evaluator {
     #[must_use]
     pub fn with_lag(mut self) -> Self {
         self.lag = true;
+        self
+    }
+
+    /// The same, whose alerts and activity are without what is not to be kept.
+    #[must_use]
+    pub fn with_redaction(mut self, redact: Redact) -> Self {
+        self.redact = redact;
         self
     }
 
@@ -123,10 +139,10 @@ impl Evaluator {
                 Item::Event(event) => match Located::new(&event, scope, &self.ids) {
                     Ok(event) => {
                         outcome.evaluated += 1;
-                        outcome.note(&event);
-                        rules.raise(&event, &mut context, &mut outcome.alerts);
+                        outcome.note(&event, &self.redact);
+                        rules.raise(&event, &mut context, &self.redact, &mut outcome.alerts);
                         if self.native {
-                            outcome.alerts.extend(native::cut_short(&event, &self.hostname));
+                            outcome.alerts.extend(native::cut_short(&event, &self.hostname, &self.redact));
                         }
                     }
                     Err(foreign) => self.quarantine(&mut outcome, index, event.raw(), &foreign, scope),
@@ -170,8 +186,9 @@ impl Evaluator {
         let id = EventId::of(&other, Some(&cluster.id));
         let event = Located { given: Some(id), ..Located::of(&event, cluster) };
         let mut outcome = Outcome { received: 1, evaluated: 1, ..Outcome::default() };
-        outcome.note(&event);
-        self.rules().raise(&event, &mut Context::new(&*self.hostname), &mut outcome.alerts);
+        outcome.note(&event, &self.redact);
+        let mut context = Context::new(&*self.hostname);
+        self.rules().raise(&event, &mut context, &self.redact, &mut outcome.alerts);
         Ok(outcome)
     }
 
@@ -198,8 +215,8 @@ impl Outcome {
         }
     }
 
-    fn note(&mut self, event: &Located<'_>) {
-        self.activity.extend(activity::of(event));
+    fn note(&mut self, event: &Located<'_>, redact: &Redact) {
+        self.activity.extend(activity::of(event, redact));
         let time = nanoseconds(event.event);
         let id = event.cluster_id.as_deref().unwrap_or_default();
         match self.newest.get_mut(id) {

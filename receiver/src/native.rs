@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::evaluate::{Located, nanoseconds};
 use crate::freshness::Known;
 use crate::identity;
+use crate::redact::Redact;
 use crate::rules::subject;
 use crate::store::{Alert, Quarantined, Subject};
 
@@ -50,13 +51,14 @@ pub(crate) struct Saying<'a> {
 }
 
 /// The alert for an event that is marked as cut, if it is: by the API server or by a bridge that salvaged it.
-pub fn cut_short(event: &Located<'_>, hostname: &str) -> Option<Alert> {
+pub fn cut_short(event: &Located<'_>, hostname: &str, redact: &Redact) -> Option<Alert> {
     if event.event.annotation(TRUNCATED)? != "true" {
         return None;
     }
     let text = |field| event.event.text(field);
     let user =
         event.event.get(Field::User).and_then(|user| user.get("username")).and_then(|name| name.string());
+    let uri = text(Field::RequestUri);
     let saying = Saying {
         id: identity::native(event.id().as_bytes(), CUT_SHORT),
         time: nanoseconds(event.event),
@@ -66,7 +68,7 @@ pub fn cut_short(event: &Located<'_>, hostname: &str) -> Option<Alert> {
         fields: &[
             ("user", "ka.user.name", user.into()),
             ("verb", "ka.verb", text(Field::Verb).into()),
-            ("uri", "ka.uri", text(Field::RequestUri).into()),
+            ("uri", "ka.uri", uri.as_deref().map(|uri| redact.uri(uri)).into()),
             ("cluster", "ka.cluster.name", event.cluster.as_ref().into()),
         ],
         audit_id: text(Field::AuditId),

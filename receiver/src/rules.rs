@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use crate::evaluate::{Located, nanoseconds};
 use crate::identity;
+use crate::redact::Redact;
 use crate::store::{Alert, Subject};
 
 pub mod reload;
@@ -128,19 +129,30 @@ impl Rules {
         self.engine.rules()
     }
 
-    /// Adds the alerts that `event` raises to `alerts`.
-    pub fn raise(&self, event: &Located<'_>, context: &mut Context, alerts: &mut Vec<Alert>) {
+    /// Adds the alerts that `event` raises to `alerts`: evaluated as it came, shown without what is not to be kept.
+    pub fn raise(
+        &self,
+        event: &Located<'_>,
+        context: &mut Context,
+        redact: &Redact,
+        alerts: &mut Vec<Alert>,
+    ) {
         event.with_event(|seen| {
             let matching = self.engine.evaluate(seen, context);
+            if matching.is_empty() {
+                return;
+            }
             let rules = matching.into_iter().filter_map(|at| self.engine.rule(at));
-            alerts.extend(rules.map(|rule| self.alert(rule, event, seen, context)));
+            redact.event(seen, |kept| {
+                alerts.extend(rules.map(|rule| self.alert(rule, event, kept, context)));
+            });
         });
     }
 
-    fn alert(&self, rule: &Rule, event: &Located<'_>, seen: &Event<'_>, context: &Context) -> Alert {
+    fn alert(&self, rule: &Rule, event: &Located<'_>, kept: &Event<'_>, context: &Context) -> Alert {
         let id = identity::alert(event.id(), &rule.name, self.engine.matching());
-        let mut document = alert::render(rule, seen, context, &alert::Options::default());
-        let text = |field| seen.text(field).map_or(Json::Null, |text| text.into());
+        let mut document = alert::render(rule, kept, context, &alert::Options::default());
+        let text = |field| kept.text(field).map_or(Json::Null, |text| text.into());
         document.extend([
             ("uuid".to_owned(), id.to_string().into()),
             ("audit_id".to_owned(), text(Field::AuditId)),
@@ -149,11 +161,11 @@ impl Rules {
         ]);
         Alert {
             id,
-            time: nanoseconds(seen),
+            time: nanoseconds(kept),
             rule: rule.name.clone(),
             priority: rule.priority,
             tags: rule.tags.clone(),
-            subject: subject(seen),
+            subject: subject(event.event),
             cluster: event.cluster.clone().into_owned(),
             document: document.into_iter().collect::<Json>().to_string(),
         }

@@ -43,6 +43,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
         Reload::open(config.rules.clone(), config.matching.into(), config.kept_rules(), &counters)?;
     let location: Location = config.store.parse()?;
     let store = Store::open(&location, outputs::routes(&config.outputs)).await?;
+    let store = store.with_redaction(config.redact.clone());
     let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
     if let Some(tls) = &tls {
         metrics.register(|registry| registry.register_collector(Box::new(tls.expiry())));
@@ -51,7 +52,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
         Evaluator::new(rules, hostname())
             .with_native(config.native)
             .with_ids(config.clusters.clone())
-            .with_lag(),
+            .with_lag()
+            .with_redaction(config.redact.clone()),
     );
     tokio::spawn(reload.follow(evaluator.clone(), counters.clone()));
     let workers = Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from)));

@@ -19,6 +19,7 @@ pub use beside::{
 use database::Database;
 pub use error::{Health, OpenFailed, StoreError};
 pub use location::{Location, NoLocation};
+use quarantine::SetAside;
 pub use quarantine::{Kept, Quarantined};
 pub use query::Filter;
 pub use retention::Keep;
@@ -26,6 +27,8 @@ pub use route::{Backlog, Route, Waiting};
 pub use silence::Silence;
 pub use write::{Batch, Recorded};
 use write::{Request, Write};
+
+use crate::redact::Redact;
 
 mod activity;
 mod alert;
@@ -60,6 +63,7 @@ pub struct Store {
     reader: Database,
     /// Who this is among receivers that share a database.
     owner: Arc<str>,
+    redact: Arc<Redact>,
 }
 
 impl Store {
@@ -79,17 +83,32 @@ impl Store {
         let (health_set, health) = watch::channel(Ok(()));
         let (commits_set, commits) = watch::channel(0);
         tokio::spawn(writer::run(writer, requests, health_set, commits_set));
-        let store = Self { writes, health, commits, reader, owner: owner().into() };
+        let store = Self { writes, health, commits, reader, owner: owner().into(), redact: Arc::default() };
         store.write(Write::Heartbeat).await.map_err(failed)?;
         Ok(store)
+    }
+
+    /// The same, with other things left out of quarantined records than what is or looks like a secret.
+    #[must_use]
+    pub fn with_redaction(mut self, redact: Redact) -> Self {
+        self.redact = redact.into();
+        self
     }
 
     /// Makes `batch` durable. When this returns `Ok`, it is.
     ///
     /// # Errors
     /// When nothing of the batch was stored, or it isn't known whether it was: to be sent again.
-    pub async fn record(&self, batch: Batch) -> Result<Recorded, StoreError> {
-        self.write(Write::Record(batch)).await
+    pub async fn record(&self, mut batch: Batch) -> Result<Recorded, StoreError> {
+        let records = std::mem::take(&mut batch.quarantined);
+        if records.is_empty() {
+            return self.write(Write::Record(batch, Vec::new())).await;
+        }
+        // They may be large, and strangers write them.
+        let redact = self.redact.clone();
+        let without = move || records.into_iter().map(|record| SetAside::new(record, &redact)).collect();
+        let records = tokio::task::spawn_blocking(without).await.map_err(|_| StoreError::Closed)?;
+        self.write(Write::Record(batch, records)).await
     }
 
     /// Up to `limit` alerts that `output` has yet to write, oldest first.

@@ -20,6 +20,7 @@ fn activities(events: &[Json]) -> Vec<Activity> {
     let rules = Rules::of(load(&[], &Options::default()), Matching::First).unwrap();
     let payload = Json::from(events.to_vec()).to_string();
     Evaluator::new(rules, String::new())
+        .with_redaction(Redact::default())
         .with_native(true)
         .evaluate(&payload, Some("prod"), 99)
         .unwrap()

@@ -78,7 +78,8 @@ impl Quarantine {
                 let evaluator = Evaluator::new(rules, serve::hostname())
                     .with_native(config.native)
                     .with_ids(config.clusters.clone())
-                    .with_lag();
+                    .with_lag()
+                    .with_redaction(config.redact.clone());
                 block_on(async { Ok::<_, Fault>(replay(&config, &evaluator, cluster.as_deref()).await) })?
             }
         }

@@ -231,3 +231,40 @@ fn an_event_of_a_cluster_that_its_sender_does_not_speak_for_is_kept_and_told() {
         assert_eq!(other.alerts[0].id, outcome.alerts[0].id);
     }
 }
+
+#[test]
+fn what_is_evaluated_is_the_event_as_it_came_and_what_is_kept_has_no_secret() {
+    const RULES: &str = r#"
+- rule: Leak
+  desc: d
+  condition: jevt.value[/requestObject/data/password] = "aHVudGVyMg==" and ka.uri contains hunter2
+  output: "%ka.uri %ka.uri.param[command] %jevt.value[/requestObject/data/password] %jevt.obj"
+  priority: WARNING
+  source: k8s_audit
+"#;
+    let file = SourceFile { name: "r.yaml".to_owned(), text: RULES.to_owned() };
+    let rules =
+        || Rules::of(load(std::slice::from_ref(&file), &Options::default()), Matching::First).unwrap();
+    let body = r#","requestURI":"/x?command=--password%3Dhunter2","requestObject":{"data":{"password":"aHVudGVyMg=="}},
+        "objectRef":{"resource":"secrets","namespace":"web","name":"db"},"annotations":{"audit.k8s.io/truncated":"true"}"#;
+    let payload = event("1", "create", body);
+    for bound in [None, Some("prod")] {
+        let whole = Evaluator::new(rules(), String::new()).with_native(true);
+        let kept = Evaluator::new(rules(), String::new()).with_native(true).with_redaction(Redact::default());
+        let whole = whole.evaluate(&payload, bound, 9).unwrap().alerts;
+        let kept = kept.evaluate(&payload, bound, 9).unwrap().alerts;
+        assert!(whole[0].document.contains("hunter2") && whole[1].document.contains("hunter2"));
+        assert_eq!(kept.len(), 2);
+        for (whole, kept) in whole.iter().zip(&kept) {
+            assert_eq!((whole.id, &whole.subject, whole.time), (kept.id, &kept.subject, kept.time));
+            assert!(
+                !kept.document.contains("hunter2") && !kept.document.contains("aHVudGVyMg"),
+                "{}",
+                kept.document
+            );
+        }
+        let fields = &document(&kept[0])["output_fields"];
+        assert_eq!(fields["ka.uri.param[command]"], "--password=[redacted]");
+        assert_eq!(fields["jevt.value[/requestObject/data/password]"], "[redacted]");
+    }
+}

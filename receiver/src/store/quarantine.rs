@@ -1,6 +1,11 @@
 //! Records that could not be evaluated.
 
-/// A record that could not be evaluated, kept whole.
+use uuid::Uuid;
+
+use crate::identity;
+use crate::redact::Redact;
+
+/// A record that could not be evaluated, kept whole but for secrets.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Quarantined {
     /// Why.
@@ -22,4 +27,21 @@ pub struct Kept {
     pub stored_at: i64,
     /// What is kept.
     pub quarantined: Quarantined,
+}
+
+/// A record as it is stored.
+#[derive(Clone, Debug)]
+pub(super) struct SetAside {
+    /// Of the record as it came.
+    pub(super) id: Uuid,
+    /// Without what is not to be kept.
+    pub(super) quarantined: Quarantined,
+}
+
+impl SetAside {
+    pub(super) fn new(mut quarantined: Quarantined, redact: &Redact) -> Self {
+        let id = identity::quarantined(&quarantined.cluster, &quarantined.record);
+        quarantined.record = redact.record(&quarantined.record).into_owned();
+        Self { id, quarantined }
+    }
 }

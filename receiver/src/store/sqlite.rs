@@ -178,6 +178,8 @@ fn unwritable(path: &Path, cause: &sqlx::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::Redact;
+    use crate::store::quarantine::SetAside;
     use crate::store::{Batch, Quarantined};
 
     #[tokio::test]
@@ -194,7 +196,8 @@ mod tests {
             source: String::new(),
             record: vec![b'x'; 1 << 20],
         };
-        let write = Write::Record(Batch { quarantined: vec![record], ..Batch::default() });
+        let records = vec![SetAside::new(record, &Redact::default())];
+        let write = Write::Record(Batch::default(), records);
         let failed = writer.commit(std::iter::once(&write)).await.unwrap_err();
         assert!(failed.to_string().contains("full"), "{failed}");
         writer.commit(std::iter::once(&write)).await.unwrap();

@@ -8,6 +8,7 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Pool, QueryBuilder, Row};
 use uuid::Uuid;
 
+use super::super::quarantine::SetAside;
 use super::super::query::{Filter, Value};
 use super::super::retention::{Cut, Old, cut};
 use super::super::{ActivityFilter, AlertsWanted, Shown, Stored};
@@ -16,7 +17,6 @@ use super::super::{
 };
 use super::{Connection, Driver};
 use crate::activity::Activity;
-use crate::identity;
 use crate::outputs::group;
 
 #[path = "statements/activity.rs"]
@@ -52,7 +52,7 @@ pub(in crate::store) async fn apply(
     write: &Write,
 ) -> sqlx::Result<Recorded> {
     match write {
-        Write::Record(batch) => return record(on, routes, now, batch).await,
+        Write::Record(batch, records) => return record(on, routes, now, batch, records).await,
         Write::Settled { output, written, refused } => {
             delivered(on, output, written).await?;
             self::refused(on, output, refused).await?;
@@ -76,7 +76,13 @@ pub(in crate::store) async fn apply(
     Ok(Recorded::default())
 }
 
-async fn record(on: &mut Connection, routes: &[Route], now: i64, batch: &Batch) -> sqlx::Result<Recorded> {
+async fn record(
+    on: &mut Connection,
+    routes: &[Route],
+    now: i64,
+    batch: &Batch,
+    records: &[SetAside],
+) -> sqlx::Result<Recorded> {
     let mut new = Vec::with_capacity(batch.alerts.len());
     let mut silenced = 0;
     for alerts in batch.alerts.chunks(ROWS) {
@@ -110,8 +116,8 @@ async fn record(on: &mut Connection, routes: &[Route], now: i64, batch: &Batch) 
         }
         new.extend(are_new);
     }
-    for quarantined in &batch.quarantined {
-        insert_quarantined(on, now, quarantined).await?;
+    for record in records {
+        insert_quarantined(on, now, record).await?;
     }
     for activity in &batch.activity {
         activity::join(on, now, activity).await?;
@@ -203,8 +209,8 @@ async fn delivered(on: &mut Connection, output: &str, alerts: &[i64]) -> sqlx::R
     Ok(())
 }
 
-async fn insert_quarantined(on: &mut Connection, now: i64, record: &Quarantined) -> sqlx::Result<()> {
-    let id = identity::quarantined(&record.cluster, &record.record);
+async fn insert_quarantined(on: &mut Connection, now: i64, record: &SetAside) -> sqlx::Result<()> {
+    let SetAside { id, quarantined: record } = record;
     let inserted = sqlx::query(
         "INSERT INTO quarantine (id, stored_at, cluster, source, reason, record, size) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",

@@ -105,6 +105,34 @@ async fn the_same_record_is_quarantined_once_per_cluster() {
 }
 
 #[tokio::test]
+async fn a_record_is_kept_without_secrets_and_known_as_it_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&location(&folder), Vec::new()).await.unwrap();
+    let record = |value: &str| Quarantined {
+        reason: "no time".to_owned(),
+        cluster: "prod".to_owned(),
+        source: "intake".to_owned(),
+        record: format!(
+            "{{\"objectRef\":{{\"resource\":\"secrets\"}},\"requestObject\":{{\"data\":{{\"a\":\"{value}"
+        )
+        .into_bytes(),
+    };
+    let quarantined = vec![record("first"), record("second"), record("first")];
+    store.record(Batch { quarantined, ..Batch::default() }).await.unwrap();
+    let kept = store.quarantined(0, None, 9).await.unwrap();
+    assert_eq!(kept.len(), 2, "what differs in what is left out differs");
+    for kept in kept {
+        assert_eq!(
+            String::from_utf8(kept.quarantined.record),
+            String::from_utf8(record("[redacted]").record)
+        );
+    }
+    let all = store.with_redaction(Redact::NOTHING);
+    all.record(Batch { quarantined: vec![record("third")], ..Batch::default() }).await.unwrap();
+    assert_eq!(all.quarantined(2, None, 9).await.unwrap()[0].quarantined, record("third"));
+}
+
+#[tokio::test]
 async fn filters_narrow_what_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&location(&folder), Vec::new()).await.unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
 
+use super::quarantine::SetAside;
 use super::{Alert, Keep, Quarantined, StoreError};
 use crate::activity::Activity;
 
@@ -44,7 +45,8 @@ pub struct Recorded {
 /// What the writer does for one caller.
 #[derive(Debug)]
 pub(super) enum Write {
-    Record(Batch),
+    /// The records of the batch are beside it.
+    Record(Batch, Vec<SetAside>),
     Settled {
         output: String,
         written: Vec<i64>,
