@@ -10,7 +10,7 @@ mod tests;
 use audit_bridge::time::Time;
 use audit_bridge::{Convert, Converted, Record};
 use audit_event::json::{Kind, Raw};
-use audit_event::{Cut, Event, Timestamp, Unsalvageable, Unusable};
+use audit_event::{Cut, Event, TRUNCATED, Timestamp, Unsalvageable, Unusable};
 
 use crate::config::Log;
 
@@ -51,8 +51,17 @@ impl Cluster {
     }
 
     fn event(&self, event: &Event<'_>) -> String {
-        let annotations: Vec<(&str, &str)> =
-            self.annotations.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        self.annotated(event, &[])
+    }
+
+    /// The same, marked as an event that may not be what it seems.
+    fn marked(&self, event: &Event<'_>) -> String {
+        self.annotated(event, &[(TRUNCATED, "true")])
+    }
+
+    fn annotated(&self, event: &Event<'_>, more: &[(&str, &str)]) -> String {
+        let ours = self.annotations.iter().map(|(key, value)| (*key, value.as_str()));
+        let annotations: Vec<(&str, &str)> = ours.chain(more.iter().copied()).collect();
         let mut text = String::with_capacity(event.raw().text().len() + 128);
         event.write_annotated(&mut text, &annotations);
         text
@@ -83,6 +92,8 @@ impl Convert for Cluster {
         }
         let text = record.text.trim();
         let unusable = match Event::parse(text) {
+            // Whoever sends what is longer than two pieces may make one of them, whole and in nobody's sight but ours.
+            Ok(event) if CUT.has_length(text) => return vec![Converted::Event(self.marked(&event))],
             Ok(event) => return vec![Converted::Event(self.event(&event))],
             Err(reason @ Unusable::OtherKind { .. }) => return vec![Converted::Ignored(reason.to_string())],
             Err(reason) => reason,
@@ -111,6 +122,8 @@ impl Cluster {
 fn unreadable(text: &str, reason: &Unusable, lost: &Unsalvageable) -> String {
     if !text.starts_with('{') {
         "tail of an event that CloudWatch Logs cut: it does not begin with `{`".to_owned()
+    } else if matches!(reason, Unusable::Malformed(at) if at.is_surplus()) {
+        format!("tail of an event that CloudWatch Logs cut, at an object that stands within it: {reason}")
     } else if *lost == Unsalvageable::NoEvidence && !text.ends_with(CUT_SUFFIX) {
         reason.to_string()
     } else {

@@ -39,7 +39,9 @@ impl Cut {
             .or_else(|| self.has_length(text).then_some(text))
     }
 
-    fn has_length(&self, text: &str) -> bool {
+    /// Whether the text is as long as a cut one. A whole event of that length may be a part of another that was made to
+    /// fall between two cuts.
+    pub fn has_length(&self, text: &str) -> bool {
         let bytes = text.len();
         let among = |length: usize| self.lengths.iter().any(|lengths| lengths.contains(&length));
         // UTF-16 never takes more units than UTF-8 takes bytes, and at least a third of them.

@@ -30,9 +30,10 @@ struct Live {
 }
 
 #[test]
-#[ignore = "a measurement of BACKLOG events (20000 unless told) beside LIVE a second (25)"]
+#[ignore = "a measurement of BACKLOG events (20000 unless told) beside LIVE a second (25), with BUDGET requests a second (2)"]
 fn fresh_events_are_evaluated_in_time_while_a_day_of_backlog_is_worked_off() {
     let (seed, count, live_rate) = (seed("backlog"), number("BACKLOG", 20_000), number("LIVE", 25));
+    let budget = number("BUDGET", 2);
     let aws = Aws::start();
     let served = Arc::new(Mutex::new(Served { numbers: vec![false; count as usize], ..Served::default() }));
     fill(&aws, seed, count, &served);
@@ -41,7 +42,11 @@ fn fresh_events_are_evaluated_in_time_while_a_day_of_backlog_is_worked_off() {
     let measure = Measure::start();
     measure.follow("receiver", receiver.program().id());
     // A new bridge that begins a day ago is one that was away for a day.
-    let mut bridge = Bridge::new(&cloud).at_ease().set("KAB_FROM", "-25h").started();
+    let mut bridge = Bridge::new(&cloud)
+        .at_ease()
+        .set("KAB_FROM", "-25h")
+        .set("KAB_REQUESTS_PER_SECOND", &budget.to_string())
+        .started();
     measure.follow("bridge", bridge.program().id());
 
     let (start, ended) = (Instant::now(), AtomicBool::new(false));
@@ -77,7 +82,7 @@ fn fresh_events_are_evaluated_in_time_while_a_day_of_backlog_is_worked_off() {
 
     let took = done - start;
     println!("\nbacklog of a day: {count} events beside {live_rate} a second, seed {seed}");
-    print_reading(&calls, took, count);
+    print_reading(&calls, took, count, budget);
     let live = live.into_inner().unwrap();
     let ages = |from: Instant, to: Instant| {
         let within = live.ages.iter().filter(|(put, _)| (from..to).contains(put));
@@ -155,7 +160,7 @@ fn watch(receiver: &Receiver, live: &Mutex<Live>, ended: &AtomicBool) {
     }
 }
 
-fn print_reading(calls: &[Call], took: Duration, count: u64) {
+fn print_reading(calls: &[Call], took: Duration, count: u64, budget: u64) {
     let reads: Vec<&Call> =
         calls.iter().filter(|call| call.operation == Operation::FilterLogEvents).collect();
     let full = reads.iter().filter(|call| call.events > 0);
@@ -178,7 +183,7 @@ fn print_reading(calls: &[Call], took: Duration, count: u64) {
             format!("{seconds:.1}"),
             format!("{:.0}", count as f64 / seconds),
             reads.len().to_string(),
-            format!("{:.2} of 2", reads.len() as f64 / seconds),
+            format!("{:.2} of {budget}", reads.len() as f64 / seconds),
             throttled.to_string(),
             full.clone().count().to_string(),
             format!("{:.0}", events as f64 / full.count().max(1) as f64),

@@ -26,3 +26,4 @@ mod moto;
 mod pipeline;
 mod replicas;
 mod startup;
+mod truncation;

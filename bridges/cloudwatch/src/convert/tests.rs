@@ -100,7 +100,7 @@ fn pieces_of_cut_events_are_told_apart() {
     assert!(reason(&EVENT[50..]).starts_with("tail of an event"));
     assert!(reason("t\"}[Truncated...]").starts_with("tail of an event"));
     let inner = reason(r#"{"a":{"kind":"Event"}}}[Truncated...]"#);
-    assert!(inner.starts_with("piece of an event"), "{inner}");
+    assert!(inner.starts_with("tail of an event"), "{inner}");
     let broken = reason(&EVENT[..200]);
     assert!(!broken.contains("CloudWatch"), "{broken}");
     assert!(reason(&EVENT.replace("stageTimestamp", "stageTime")).contains("stageTimestamp"));
@@ -121,6 +121,18 @@ fn a_crafted_object_at_a_cut_speaks_for_nobody_unmarked() {
             }
             Converted::Ignored(reason) => panic!("{reason}"),
         }
+    }
+}
+
+#[test]
+fn a_whole_event_as_long_as_a_piece_is_marked() {
+    let of_length =
+        |length: usize| EVENT.replace("\"/x\"", &format!("\"/{}\"", "x".repeat(length + 1 - EVENT.len())));
+    for (length, marked) in [(262_144 - 201, false), (262_144 - 200, true), (262_144, true), (262_145, false)]
+    {
+        let Converted::Event(text) = one(&Record::bare(of_length(length))) else { panic!() };
+        let mark = Event::parse(&text).unwrap().annotation("audit.k8s.io/truncated").is_some();
+        assert_eq!(mark, marked, "{length}");
     }
 }
 

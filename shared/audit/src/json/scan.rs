@@ -12,6 +12,15 @@ pub struct Malformed {
     pub expected: &'static str,
 }
 
+impl Malformed {
+    const END: &'static str = "the end";
+
+    /// Whether nothing is wrong but that more follows behind a whole value.
+    pub fn is_surplus(&self) -> bool {
+        self.expected == Self::END
+    }
+}
+
 /// A position in a text.
 #[derive(Clone, Debug)]
 pub(crate) struct Scanner<'a> {
@@ -53,7 +62,7 @@ impl<'a> Scanner<'a> {
     }
 
     pub(crate) fn end(&self) -> Result<(), Malformed> {
-        if self.at == self.text.len() { Ok(()) } else { Err(self.expected("the end")) }
+        if self.at == self.text.len() { Ok(()) } else { Err(self.expected(Malformed::END)) }
     }
 
     /// Takes `byte` if it comes next.

@@ -153,6 +153,19 @@ impl Receiver {
         alerts
     }
 
+    /// Why each record of the quarantine stands there.
+    #[track_caller]
+    pub(crate) fn quarantine(&self) -> Vec<String> {
+        let ended =
+            run(Command::new(tested(RECEIVER)).args(["quarantine", "list", "--store", &self.store()]));
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let reason = |line: &str| {
+            let kept: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            kept["reason"].as_str().unwrap_or_default().to_owned()
+        };
+        ended.stdout.lines().map(reason).collect()
+    }
+
     /// What stands in the store, as pairs of audit ID and rule, sorted, copies kept.
     #[track_caller]
     pub(crate) fn raised(&self) -> Vec<(String, String)> {
