@@ -70,7 +70,7 @@ async fn read(
     let plan = config.plan(once);
     condition.ready();
     daemon
-        .keep(log.unit.clone(), cluster, |position| {
+        .keep(log.unit.clone(), once, cluster, |position| {
             let machine = plan.machine(position)?;
             let (reader, condition, metrics) = (Arc::clone(&reader), condition.clone(), metrics.clone());
             Ok(Swept::new(&log.unit, reader, machine, budget.clone(), once, condition, metrics))

@@ -98,8 +98,8 @@ pub async fn run_with(
         let mut running = JoinSet::new();
         for unit in names {
             let (daemon, source, name) = (daemon.clone(), Arc::clone(&source), unit.clone());
-            let read =
-                daemon.keep(unit.clone(), Arc::new(Diagnostics), move |position| source(&name, position));
+            let read = daemon
+                .keep(unit.clone(), once, Arc::new(Diagnostics), move |position| source(&name, position));
             running.spawn(async move { (unit, read.await) });
         }
         daemon.wait(running).await

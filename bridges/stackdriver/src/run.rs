@@ -81,7 +81,7 @@ impl<C: Convert> Shared<C> {
         condition.ready();
         self.daemon
             .clone()
-            .keep(unit.clone(), Arc::clone(&self.convert), |position| {
+            .keep(unit.clone(), self.once, Arc::clone(&self.convert), |position| {
                 let machine = plan.machine(position)?;
                 let (log, condition, metrics) = (Arc::clone(&log), condition.clone(), metrics.clone());
                 Ok(Swept::new(&unit, log, machine, budget.clone(), self.once, condition, metrics))
@@ -135,7 +135,7 @@ impl<C: Convert> Shared<C> {
         };
         let daemon = self.daemon.clone().with_store(Arc::new(outstanding.clone()));
         let outcome = daemon
-            .keep(unit, Arc::clone(&self.convert), |_| {
+            .keep(unit, self.once, Arc::clone(&self.convert), |_| {
                 let (client, condition, metrics) =
                     (client.clone(), condition.clone(), self.daemon.metrics.clone());
                 Ok(pubsub::Subscription::read(

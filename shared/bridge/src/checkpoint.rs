@@ -26,7 +26,7 @@ pub use address::{UnknownStore, open};
 pub use command::{Command, run};
 pub use configmap::ConfigMapStore;
 pub use file::FileStore;
-pub use lease::{CommitFailed, Lease, Standing, Watch};
+pub use lease::{CommitFailed, Lease, Patience, Standing, Watch};
 
 /// A document that has not changed for this long has no owner any more, unless its store was told otherwise.
 pub const EXPIRY: Duration = Duration::from_secs(30);
@@ -71,8 +71,13 @@ pub enum StoreFailed {
     #[error("checkpoint `{0}` was written by another process")]
     Conflict(String),
     /// Another process holds it.
-    #[error("checkpoint `{0}` is in use by a running bridge")]
-    InUse(String),
+    #[error("checkpoint `{place}` is in use by the running bridge `{by}`")]
+    InUse {
+        /// Where it is.
+        place: String,
+        /// The owner that it names.
+        by: String,
+    },
     /// A document that can't be understood.
     #[error(
         "checkpoint `{place}` cannot be read: {reason}; restore it, or give its unit a position with `checkpoint set`"

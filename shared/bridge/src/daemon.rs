@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::checkpoint::{CheckpointStore, CommitFailed, Lease};
+use crate::checkpoint::{CheckpointStore, CommitFailed, Lease, Patience};
 use crate::deliver::{Deliverer, HttpReceiver, Keep};
 use crate::metrics::Metrics;
 use crate::record::{Convert, Source};
@@ -89,13 +89,15 @@ impl Daemon {
     }
 
     /// Runs one unit for as long as it is ours; when another process takes it over, waits until it is free again.
-    /// `source` is built anew each time, from the committed position.
+    /// `source` is built anew each time, from the committed position. With `once` nobody waits: neither for a store that does
+    /// not work nor for another process to end.
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn keep<S: Source, C: Convert>(
         self,
         name: String,
+        once: bool,
         convert: Arc<C>,
         mut source: impl FnMut(Option<&Value>) -> Result<S, Stopped>,
     ) -> Result<(), Stopped> {
@@ -103,8 +105,9 @@ impl Daemon {
             let condition = self.health.condition(format!("checkpoint of {name}"));
             // Who waits for its turn is as it should be: a standby that counted as unready would block roll-outs and drains.
             condition.ready();
+            let patience = if once { Patience::Once } else { Patience::Endless(&condition) };
             let lease = tokio::select! {
-                lease = Lease::acquire(Arc::clone(&self.store), &name, &self.owner) => lease.map_err(CommitFailed::from)?,
+                lease = Lease::acquire(Arc::clone(&self.store), &name, &self.owner, patience) => lease.map_err(CommitFailed::from)?,
                 () = self.shutdown.requested() => return Ok(()),
             };
             let source = source(lease.position())?;

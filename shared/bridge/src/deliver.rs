@@ -11,6 +11,7 @@ mod quarantine;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use audit_service::health::Condition;
@@ -118,7 +119,8 @@ impl<T: Transport> Deliverer<T> {
                     }
                 },
             };
-            self.wait(&problem, mend, backoff.next(wait)).await;
+            self.cannot_be_used(&problem, mend);
+            self.wait(&problem, backoff.next(wait)).await;
         }
     }
 
@@ -132,7 +134,16 @@ impl<T: Transport> Deliverer<T> {
                 .emit(&self.metrics);
         }
         match &self.quarantine {
-            Keep::File(path) => quarantine::append(path.clone(), kept).await,
+            Keep::File(path) => {
+                let kept: Arc<[Kept]> = kept.into();
+                let mut backoff = Backoff::default();
+                while let Err(problem) = quarantine::append(path.clone(), Arc::clone(&kept)).await {
+                    self.condition.not_ready(&problem);
+                    self.wait(&problem, backoff.next(None)).await;
+                }
+                self.condition.ready();
+                Ok(())
+            }
             Keep::Receiver => {
                 let mut pending: Vec<Vec<Kept>> = quarantine::bodies(kept);
                 let mut backoff = Backoff::default();
@@ -140,13 +151,13 @@ impl<T: Transport> Deliverer<T> {
                     match self.transport.post(Target::Quarantine, quarantine::body(&records)).await {
                         Ok(answer) if answer.is_success() => self.condition.ready(),
                         Ok(answer) if answer.is_lacking() => {
-                            return Err(NoPlace::Receiver(answer.to_string()));
+                            return Err(NoPlace(answer.to_string()));
                         }
                         Ok(answer) if answer.verdict(0) == Verdict::Refused && records.len() > 1 => {
                             pending.extend(records.into_iter().map(|record| vec![record]));
                         }
                         Ok(answer) if answer.verdict(0) == Verdict::Refused => {
-                            return Err(NoPlace::Receiver(answer.to_string()));
+                            return Err(NoPlace(answer.to_string()));
                         }
                         other => {
                             let (problem, mend, wait) = match other {
@@ -158,7 +169,8 @@ impl<T: Transport> Deliverer<T> {
                                 Err(problem) => (problem, false, None),
                             };
                             pending.push(records);
-                            self.wait(&problem, mend, backoff.next(wait)).await;
+                            self.cannot_be_used(&problem, mend);
+                            self.wait(&problem, backoff.next(wait)).await;
                         }
                     }
                 }
@@ -167,10 +179,13 @@ impl<T: Transport> Deliverer<T> {
         }
     }
 
-    async fn wait(&self, problem: &str, mend: bool, delay: Duration) {
+    fn cannot_be_used(&self, problem: &str, mend: bool) {
         if mend {
             self.condition.not_ready(format!("the receiver cannot be used: {problem}"));
         }
+    }
+
+    async fn wait(&self, problem: &str, delay: Duration) {
         metrics::Retried { unit: &self.unit, problem, delay }.emit(&self.metrics);
         sleep(delay).await;
     }

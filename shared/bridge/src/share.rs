@@ -127,7 +127,7 @@ async fn take_share(
             unit,
             owner: match standing {
                 Standing::Free => None,
-                Standing::Held(owner) => Some(owner),
+                Standing::Held { by, .. } => Some(by),
             },
         })
         .collect();
@@ -137,7 +137,7 @@ async fn take_share(
         match Lease::take(&daemon.store, unit, &daemon.owner, &idle.watch).await {
             Ok(lease) => taken.push((unit.to_owned(), lease)),
             // Somebody was faster.
-            Err(StoreFailed::Conflict(_) | StoreFailed::InUse(_)) => {}
+            Err(StoreFailed::Conflict(_) | StoreFailed::InUse { .. }) => {}
             Err(failed) => {
                 daemon.health.condition(format!("checkpoint of {unit}")).not_ready(failed.to_string());
             }

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use audit_bridge::checkpoint::{
-    CheckpointStore, CommitFailed, Document, Expected, Lease, Pending, StoreFailed, Version,
+    CheckpointStore, CommitFailed, Document, Expected, Lease, Patience, Pending, StoreFailed, Version,
 };
+use audit_service::health::Health;
 use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::sleep;
@@ -107,16 +108,12 @@ fn process() -> impl Strategy<Value = Process> {
 async fn live(store: Arc<Mutex<Store>>, name: usize, process: Process) {
     let losses = Mutex::new(process.losses.into());
     let expiry = Duration::from_millis(process.expiry);
+    let condition = Health::new().condition("checkpoint");
     let handle: Arc<dyn CheckpointStore> = Arc::new(Handle { store, expiry, losses });
     for (number, life) in process.lives.into_iter().enumerate() {
         let owner = format!("{name}/{number}");
-        let mut lease = loop {
-            match Lease::acquire(handle.clone(), "unit", &owner).await {
-                Ok(lease) => break lease,
-                Err(StoreFailed::Unavailable { .. }) => {}
-                Err(failed) => panic!("{failed}"),
-            }
-        };
+        let patience = Patience::Endless(&condition);
+        let mut lease = Lease::acquire(handle.clone(), "unit", &owner, patience).await.unwrap();
         let mut deposed = false;
         'life: for pause in life.pauses {
             sleep(Duration::from_millis(pause)).await;

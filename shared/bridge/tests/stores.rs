@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use audit_bridge::checkpoint::{
-    self, CheckpointStore, CommitFailed, ConfigMapStore, Document, Expected, Lease, SCHEMA, StoreFailed, slug,
+    self, CheckpointStore, CommitFailed, ConfigMapStore, Document, Expected, Lease, Patience, SCHEMA,
+    StoreFailed, slug,
 };
 use audit_fakes::kubernetes::{Kubernetes, Loss, Permission, TOKEN};
 use audit_fakes::objects::Objects;
+use audit_service::health::Health;
 use audit_service::kubernetes::ApiServer;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
@@ -121,7 +123,7 @@ async fn a_document_is_swapped_only_for_the_version_that_was_read() {
 #[tokio::test]
 async fn lost_answers_are_settled_and_two_writers_at_once_are_told_apart() {
     for (name, place) in places() {
-        let mut lease = Lease::acquire(place.store(), "a", "me").await.unwrap();
+        let mut lease = Lease::acquire(place.store(), "a", "me", Patience::Once).await.unwrap();
         for loss in [Loss::Before, Loss::After] {
             place.lose(&[loss]);
             let mut attempts = 0;
@@ -150,11 +152,15 @@ async fn lost_answers_are_settled_and_two_writers_at_once_are_told_apart() {
 #[tokio::test]
 async fn who_waits_takes_over_from_a_dead_owner_within_the_expiry_and_a_deposed_one_is_told() {
     for (name, place) in places() {
-        let mut first = Lease::acquire(place.store(), "a", "first").await.unwrap();
+        let mut first = Lease::acquire(place.store(), "a", "first", Patience::Once).await.unwrap();
         first.commit(Some(json!(1))).await.unwrap();
         let store = place.store();
         let begun = Instant::now();
-        let waiting = tokio::spawn(async move { Lease::acquire(store, "a", "second").await });
+        let condition = Health::new().condition("checkpoint");
+        let waiting =
+            tokio::spawn(
+                async move { Lease::acquire(store, "a", "second", Patience::Endless(&condition)).await },
+            );
         // While the owner lives it stays the owner.
         for beat in 2..6 {
             tokio::time::sleep(first.commit_every()).await;
@@ -174,7 +180,7 @@ async fn who_waits_takes_over_from_a_dead_owner_within_the_expiry_and_a_deposed_
         }
         // Who lets go is followed at once.
         second.release().await.unwrap();
-        let third = Lease::acquire(place.store(), "a", "third").await.unwrap();
+        let third = Lease::acquire(place.store(), "a", "third", Patience::Once).await.unwrap();
         assert_eq!(third.position(), Some(&json!(6)), "{name}");
     }
 }
@@ -203,7 +209,7 @@ async fn a_configmap_keeps_what_others_wrote_into_it() {
 #[tokio::test]
 async fn one_owner_writes_a_configmap_with_one_call_each_time() {
     let cluster = Cluster::start();
-    let mut lease = Lease::acquire(cluster.store(), "a", "me").await.unwrap();
+    let mut lease = Lease::acquire(cluster.store(), "a", "me", Patience::Once).await.unwrap();
     let before = cluster.server.calls().len();
     for beat in 0..5 {
         lease.commit(Some(json!(beat))).await.unwrap();

@@ -39,7 +39,11 @@ impl FileStore {
                 locks.insert(unit.to_owned(), file);
                 Ok(())
             }
-            Err(TryLockError::WouldBlock) => Err(StoreFailed::InUse(self.place(unit))),
+            Err(TryLockError::WouldBlock) => {
+                let owner = self.load_now(unit).ok().flatten().map(|(document, _)| document.owner);
+                let by = owner.filter(|owner| !owner.is_empty()).unwrap_or_else(|| "unknown".to_owned());
+                Err(StoreFailed::InUse { place: self.place(unit), by })
+            }
             Err(TryLockError::Error(error)) => Err(unavailable(error)),
         }
     }

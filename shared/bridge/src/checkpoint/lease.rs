@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use audit_service::health::Condition;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{CheckpointStore, Document, Expected, SCHEMA, StoreFailed, Version};
+use crate::deliver::Backoff;
 
 /// A unit's checkpoint in the hands of its owner.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub struct Watch {
     found: Option<(Document, Version)>,
     /// Since when it has not changed, by this process's own clock.
     since: Option<Instant>,
+    /// It has changed while this process looked.
+    changed: bool,
 }
 
 /// Whether a unit can be taken over.
@@ -47,8 +51,22 @@ pub struct Watch {
 pub enum Standing {
     /// Nobody has it, or nobody who lives.
     Free,
-    /// That process has it.
-    Held(String),
+    /// Another process has it.
+    Held {
+        /// Which.
+        by: String,
+        /// It was seen at work: it did not just leave its name behind.
+        lives: bool,
+    },
+}
+
+/// How long to wait for a unit.
+#[derive(Clone, Copy, Debug)]
+pub enum Patience<'a> {
+    /// Until it is there, through all troubles of the store; the condition tells of them.
+    Endless(&'a Condition),
+    /// While its owner may be dead.
+    Once,
 }
 
 impl Watch {
@@ -63,13 +81,17 @@ impl Watch {
         owner: &str,
     ) -> Result<Standing, StoreFailed> {
         let alone = match store.hold(unit).await {
-            Err(StoreFailed::InUse(place)) => return Ok(Standing::Held(place)),
+            Err(StoreFailed::InUse { by, .. }) => return Ok(Standing::Held { by, lives: true }),
             alone => alone?,
         };
         let found = store.load(unit).await?;
+        if found.is_none() && self.found.is_some() {
+            return Err(StoreFailed::Gone(unit.to_owned()));
+        }
         let version =
             |found: &Option<(Document, Version)>| found.as_ref().map(|(_, version)| version.clone());
         if version(&found) != version(&self.found) || self.since.is_none() {
+            self.changed = self.since.is_some();
             self.since = Some(Instant::now());
         }
         self.found = found;
@@ -78,7 +100,7 @@ impl Watch {
             Some((Document { owner: held, .. }, _))
                 if !(alone || held.is_empty() || held == owner || unchanged >= store.expiry()) =>
             {
-                Standing::Held(held.clone())
+                Standing::Held { by: held.clone(), lives: self.changed }
             }
             _ => Standing::Free,
         })
@@ -89,26 +111,60 @@ impl Lease {
     /// Waits until the unit is free and takes it. `owner` must differ between processes, also of one host.
     ///
     /// # Errors
-    /// What the store says, except that somebody else has it.
+    /// What the store says and does not pass by itself. With [`Patience::Once`] all that it says, and
+    /// [`StoreFailed::InUse`] when somebody else has it.
     pub async fn acquire(
         store: Arc<dyn CheckpointStore>,
         unit: &str,
         owner: &str,
+        patience: Patience<'_>,
     ) -> Result<Self, StoreFailed> {
         let mut watch = Watch::default();
+        let mut backoff = Backoff::default();
         let mut told = false;
         loop {
-            match watch.look(&store, unit, owner).await? {
-                Standing::Free => match Self::take(&store, unit, owner, &watch).await {
-                    Err(StoreFailed::Conflict(_) | StoreFailed::InUse(_)) => {}
-                    taken => return taken,
-                },
-                Standing::Held(by) if !std::mem::replace(&mut told, true) => {
-                    tracing::info!(unit, by, "another process reads this; waiting for its turn");
+            match (Self::attempt(&store, unit, owner, &mut watch).await, patience) {
+                (Ok(Ok(lease)), _) => return Ok(lease),
+                (Ok(Err(Standing::Held { by, lives: true })), Patience::Once) => {
+                    return Err(StoreFailed::InUse { place: unit.to_owned(), by });
                 }
-                Standing::Held(_) => {}
+                (Ok(Err(standing)), _) => {
+                    if let Patience::Endless(condition) = patience {
+                        backoff.reset();
+                        condition.ready();
+                    }
+                    if let Standing::Held { by, .. } = standing
+                        && !std::mem::replace(&mut told, true)
+                    {
+                        tracing::info!(unit, by, "another process reads this; waiting for its turn");
+                    }
+                }
+                (
+                    Err(failed @ (StoreFailed::Unavailable { .. } | StoreFailed::Gone(_))),
+                    Patience::Endless(condition),
+                ) => {
+                    condition.not_ready(failed.to_string());
+                    sleep(backoff.next(None)).await;
+                }
+                (Err(failed), _) => return Err(failed),
             }
             sleep(store.expiry() / 10).await;
+        }
+    }
+
+    /// Takes the unit if it is free; else how it stands, [`Standing::Free`] when somebody was faster.
+    async fn attempt(
+        store: &Arc<dyn CheckpointStore>,
+        unit: &str,
+        owner: &str,
+        watch: &mut Watch,
+    ) -> Result<Result<Self, Standing>, StoreFailed> {
+        match watch.look(store, unit, owner).await? {
+            Standing::Free => match Self::take(store, unit, owner, watch).await {
+                Err(StoreFailed::Conflict(_) | StoreFailed::InUse { .. }) => Ok(Err(Standing::Free)),
+                taken => taken.map(Ok),
+            },
+            held => Ok(Err(held)),
         }
     }
 
@@ -193,10 +249,10 @@ impl Lease {
             Some((found, version)) if found == self.document && version == self.version => {
                 self.unsettled = None
             }
-            found => {
-                let owner = found.map(|(document, _)| document.owner).unwrap_or_default();
+            Some((Document { owner, .. }, _)) => {
                 return Err(CommitFailed::Deposed { unit: unit.clone(), owner });
             }
+            None => return Err(StoreFailed::Gone(unit.clone()).into()),
         }
         Ok(())
     }

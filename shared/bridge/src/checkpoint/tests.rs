@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use audit_service::health::Health;
 use serde_json::{Value, json};
 
 use super::*;
@@ -28,7 +29,7 @@ async fn one_process_holds_a_file_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (FileStore::new(folder.path()), FileStore::new(folder.path()));
     assert!(first.hold("a").await.unwrap());
-    assert!(matches!(second.hold("a").await, Err(StoreFailed::InUse(_))));
+    assert!(matches!(second.hold("a").await, Err(StoreFailed::InUse { .. })));
     assert!(second.hold("b").await.unwrap());
     drop(first);
     assert!(second.hold("a").await.unwrap());
@@ -70,6 +71,7 @@ fn slugs_are_plain_and_differ() {
 #[derive(Debug, Default)]
 struct Remote {
     held: Mutex<Option<(Document, u64)>>,
+    lose_read: AtomicU32,
     lose_before: AtomicU32,
     lose_after: AtomicU32,
 }
@@ -94,6 +96,9 @@ impl CheckpointStore for Remote {
 
     fn load<'a>(&'a self, _: &'a str) -> Pending<'a, Option<(Document, Version)>> {
         let held = self.held.lock().unwrap().clone();
+        if let Err(lost) = Self::lost(&self.lose_read) {
+            return Box::pin(async { Err(lost) });
+        }
         Box::pin(async { Ok(held.map(|(document, version)| (document, Version(version.to_string())))) })
     }
 
@@ -129,7 +134,7 @@ fn position(store: &Remote) -> Value {
 #[tokio::test]
 async fn a_lost_answer_is_settled_by_reading_back() {
     let store = Arc::new(Remote::default());
-    let mut lease = Lease::acquire(store.clone(), "a", "me").await.unwrap();
+    let mut lease = Lease::acquire(store.clone(), "a", "me", Patience::Once).await.unwrap();
     assert_eq!(lease.position(), None);
     for lose in [&store.lose_before, &store.lose_after] {
         lose.store(1, Ordering::SeqCst);
@@ -142,11 +147,12 @@ async fn a_lost_answer_is_settled_by_reading_back() {
 #[tokio::test(start_paused = true)]
 async fn a_waiting_process_takes_over_when_nothing_changes_and_the_old_owner_learns_it() {
     let store = Arc::new(Remote::default());
-    let mut first = Lease::acquire(store.clone(), "a", "first").await.unwrap();
+    let mut first = Lease::acquire(store.clone(), "a", "first", Patience::Once).await.unwrap();
     first.commit(Some(json!(1))).await.unwrap();
     let waiting = tokio::spawn({
         let store = store.clone();
-        async move { Lease::acquire(store, "a", "second").await.unwrap() }
+        let condition = Health::new().condition("checkpoint");
+        async move { Lease::acquire(store, "a", "second", Patience::Endless(&condition)).await.unwrap() }
     });
     // While the owner renews, nobody takes over.
     for _ in 0..20 {
@@ -166,9 +172,93 @@ async fn a_waiting_process_takes_over_when_nothing_changes_and_the_old_owner_lea
 #[tokio::test(start_paused = true)]
 async fn a_released_unit_is_free_at_once() {
     let store = Arc::new(Remote::default());
-    let first = Lease::acquire(store.clone(), "a", "first").await.unwrap();
+    let first = Lease::acquire(store.clone(), "a", "first", Patience::Once).await.unwrap();
     first.release().await.unwrap();
     let before = tokio::time::Instant::now();
-    let _second = Lease::acquire(store, "a", "second").await.unwrap();
+    let _second = Lease::acquire(store, "a", "second", Patience::Once).await.unwrap();
     assert_eq!(before.elapsed(), std::time::Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_work_is_waited_out_and_told() {
+    let store = Arc::new(Remote::default());
+    let mut first = Lease::acquire(store.clone(), "a", "first", Patience::Once).await.unwrap();
+    let health = Health::new();
+    let condition = health.condition("checkpoint");
+    condition.ready();
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { Lease::acquire(store, "a", "second", Patience::Endless(&condition)).await.unwrap() }
+    });
+    store.lose_read.store(3, Ordering::SeqCst);
+    while health.is_ready() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    while !health.is_ready() {
+        first.commit(None).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    // Who reads once does not wait.
+    store.lose_read.store(1, Ordering::SeqCst);
+    let once = Lease::acquire(store.clone(), "a", "third", Patience::Once).await;
+    assert!(matches!(once, Err(StoreFailed::Unavailable { .. })), "{once:?}");
+    // Nor does a store that fails when the unit is free end the wait.
+    store.lose_before.store(2, Ordering::SeqCst);
+    drop(first);
+    waiting.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_once_waits_for_an_owner_that_may_be_dead_and_not_for_one_that_lives() {
+    let store = Arc::new(Remote::default());
+    let dead = Lease::acquire(store.clone(), "a", "dead", Patience::Once).await.unwrap();
+    drop(dead);
+    let mut alive = Lease::acquire(store.clone(), "a", "alive", Patience::Once).await.unwrap();
+    let refused = tokio::spawn({
+        let store = store.clone();
+        async move { Lease::acquire(store, "a", "once", Patience::Once).await }
+    });
+    while !refused.is_finished() {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        alive.commit(None).await.unwrap();
+    }
+    match refused.await.unwrap() {
+        Err(StoreFailed::InUse { by, .. }) => assert_eq!(by, "alive"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn who_reads_once_is_told_who_holds_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = Lease::acquire(Arc::new(FileStore::new(folder.path())), "a", "host/7", Patience::Once).await;
+    let refused = Lease::acquire(Arc::new(FileStore::new(folder.path())), "a", "b", Patience::Once).await;
+    let told = refused.unwrap_err().to_string();
+    assert!(told.contains("`a` is in use by the running bridge `host/7`"), "{told}");
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_vanishes_is_never_taken_for_none() {
+    let store = Arc::new(Remote::default());
+    let mut owner = Lease::acquire(store.clone(), "a", "owner", Patience::Once).await.unwrap();
+    owner.commit(Some(json!(1))).await.unwrap();
+    let health = Health::new();
+    let condition = health.condition("checkpoint");
+    condition.ready();
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { Lease::acquire(store, "a", "standby", Patience::Endless(&condition)).await.unwrap() }
+    });
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let document = store.held.lock().unwrap().take();
+    for _ in 0..2 {
+        let gone = owner.commit(Some(json!(2))).await.unwrap_err();
+        assert!(matches!(gone, CommitFailed::Store(StoreFailed::Gone(_))), "{gone}");
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(100)).await;
+    assert!(store.held.lock().unwrap().is_none() && !waiting.is_finished());
+    assert!(health.failing()[0].1.contains("checkpoint set"), "{:?}", health.failing());
+    *store.held.lock().unwrap() = document;
+    assert_eq!(waiting.await.unwrap().position(), Some(&json!(1)));
 }

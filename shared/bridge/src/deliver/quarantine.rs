@@ -1,10 +1,11 @@
 //! Where records go that can't be delivered as events.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::{fmt, mem};
 
 use bytes::Bytes;
@@ -74,23 +75,12 @@ impl fmt::Display for Keep {
     }
 }
 
-/// A record must be quarantined and can't be.
-#[derive(Debug, thiserror::Error)]
-pub enum NoPlace {
-    /// The receiver has no quarantine, or does not take this record into it.
-    #[error(
-        "a record cannot be quarantined with the receiver: {0}; for a receiver without a quarantine set `quarantine: file:PATH`"
-    )]
-    Receiver(String),
-    /// The file can't be written.
-    #[error("a record cannot be quarantined in `{path}`: {reason}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-}
+/// A record must be quarantined and can't be: the receiver has no quarantine, or does not take this record into it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "a record cannot be quarantined with the receiver: {0}; for a receiver without a quarantine set `quarantine: file:PATH`"
+)]
+pub struct NoPlace(pub String);
 
 #[derive(Serialize)]
 struct Records<'a> {
@@ -119,27 +109,52 @@ pub(super) fn bodies(kept: Vec<Kept>) -> Vec<Vec<Kept>> {
     bodies
 }
 
-/// Appends records to the file, one JSON object a line; durable when it returns.
-pub(super) async fn append(path: PathBuf, kept: Vec<Kept>) -> Result<(), NoPlace> {
-    let no_place = |reason: String| NoPlace::File { path: path.clone(), reason };
+/// Appends records to the file, one JSON object a line; durable when it returns. The error says what the system said.
+pub(super) async fn append(path: PathBuf, kept: Arc<[Kept]>) -> Result<(), String> {
     let file = path.clone();
     let written = tokio::task::spawn_blocking(move || append_now(&file, &kept)).await;
-    written.map_err(|error| no_place(error.to_string()))?.map_err(|error| no_place(error.to_string()))
+    let problem = match written {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Err(format!("a record cannot be quarantined in `{}`: {problem}", path.display()))
 }
 
-fn append_now(path: &Path, kept: &[Kept]) -> io::Result<()> {
+pub(super) fn append_now(path: &Path, kept: &[Kept]) -> io::Result<()> {
+    let created = !path.exists();
+    let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
+    // Other units write to it, too.
+    file.lock()?;
+    let before = file.metadata()?.len();
     let mut text = String::new();
+    if ends_within_a_line(&mut file, before)? {
+        text.push('\n');
+    }
     for record in kept {
         text.push_str(&serde_json::to_string(record)?);
         text.push('\n');
     }
-    let created = !path.exists();
-    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
+    if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
+        // Half a line on a full disk would stand there for each try.
+        let _ = file.set_len(before);
+        return Err(error);
+    }
     match path.parent().filter(|_| created) {
         Some(folder) if folder.as_os_str().is_empty() => File::open(".")?.sync_all(),
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// Whether the last writer was killed halfway.
+fn ends_within_a_line(file: &mut File, len: u64) -> io::Result<bool> {
+    // A pipe or a device has no end to look at.
+    if len == 0 {
+        return Ok(false);
+    }
+    let mut last = [0; 1];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }

@@ -244,9 +244,19 @@ async fn a_foreign_receivers_quarantine_is_a_private_file() {
     assert_eq!(text.lines().count(), 2);
     assert_eq!(serde_json::from_str::<Kept>(text.lines().next().unwrap()).unwrap().record, poison);
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let nowhere = Keep::File(folder.path().join("absent/file"));
-    let condition = Health::new().condition("receiver");
-    let deliverer =
-        Deliverer::new(Scripted::new([Act::Status(400)]), nowhere, "unit", condition, Metrics::default());
-    assert!(matches!(deliverer.deliver(events(1), Vec::new()).await, Err(NoPlace::File { .. })));
+}
+
+#[test]
+fn a_line_cut_by_a_crash_does_not_spoil_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("quarantine.jsonl");
+    let kept = |record: &str| Kept { reason: "r".into(), source: "s".into(), record: record.into() };
+    quarantine::append_now(&path, &[kept("1")]).unwrap();
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    text.push_str("{\"reason\":\"r\",\"sour");
+    std::fs::write(&path, &text).unwrap();
+    quarantine::append_now(&path, &[kept("2"), kept("3")]).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let read: Vec<Option<Kept>> = text.lines().map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(read, [Some(kept("1")), None, Some(kept("2")), Some(kept("3"))]);
 }

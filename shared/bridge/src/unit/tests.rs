@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::*;
-use crate::checkpoint::{CheckpointStore, Document, Expected, FileStore, Pending, Version};
+use crate::checkpoint::{CheckpointStore, Document, Expected, FileStore, Patience, Pending, Version};
 use crate::deliver::{Answer, Keep, Target};
 use crate::record::Record;
 
@@ -109,7 +109,7 @@ async fn unit(
 ) -> Unit<Numbers, Numbered, Memory> {
     let store: Arc<dyn CheckpointStore> = Arc::new(FileStore::new(folder));
     let health = Health::new();
-    let lease = Lease::acquire(store, "numbers", "test").await.unwrap();
+    let lease = Lease::acquire(store, "numbers", "test", Patience::Once).await.unwrap();
     let start = lease.position().map_or(0, |position| usize::try_from(position.as_u64().unwrap()).unwrap());
     let deliverer = Deliverer::new(
         receiver.clone(),
@@ -223,7 +223,7 @@ async fn a_source_that_never_pauses_is_committed_although_no_batch_ends_with_a_b
     let mut unit = unit(folder.path(), &Memory::default(), numbers(usize::MAX, 1, false)).await;
     // A prime, and a body of 500 events never ends where so many records do.
     unit.source.size = 10_007;
-    unit.lease = Lease::acquire(store, "numbers", "test").await.unwrap();
+    unit.lease = Lease::acquire(store, "numbers", "test", Patience::Once).await.unwrap();
     let shutdown = Shutdown::new();
     let running = tokio::spawn({
         let shutdown = shutdown.clone();
@@ -248,17 +248,27 @@ async fn nothing_is_committed_that_was_not_delivered() {
     assert_eq!(committed(folder.path()).await, Value::Null);
 }
 
-#[tokio::test]
-async fn a_unit_without_a_quarantine_stops_before_the_record_and_says_so() {
+#[tokio::test(start_paused = true)]
+async fn a_unit_whose_quarantine_cannot_be_written_waits_before_the_record_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Memory::default();
     let mut unit = unit(folder.path(), &receiver, numbers(100, 5, false)).await;
-    let condition = Health::new().condition("receiver");
+    let health = Health::new();
     let keep = Keep::File(folder.path().join("absent/quarantine"));
+    let condition = health.condition("receiver");
     unit.deliverer =
         Arc::new(Deliverer::new(receiver.clone(), keep, "numbers", condition, Metrics::default()));
-    let stopped = unit.run(&Shutdown::new()).await.unwrap_err();
-    assert!(matches!(stopped, Stopped::NoPlace(_)), "{stopped}");
+    let running = tokio::spawn(async move { unit.run(&Shutdown::new()).await });
+    while health.is_ready() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let told = format!("{:?}", health.failing());
+    assert!(told.contains("absent/quarantine") && told.contains("No such file"), "{told}");
+    tokio::time::sleep(Duration::from_secs(100)).await;
     let position = committed(folder.path()).await;
     assert!(position.is_null() || position.as_u64().unwrap() <= 7, "{position}");
+    std::fs::create_dir(folder.path().join("absent")).unwrap();
+    running.await.unwrap().unwrap();
+    assert!(health.is_ready());
+    assert_eq!(committed(folder.path()).await, 100);
 }
