@@ -176,36 +176,49 @@ pub enum Kind {
     Operator,
     /// Value not for this type.
     Value,
+    /// A macro in the place of a check: only conditions whose macros are resolved can be evaluated.
+    Macro,
 }
 
 /// Checks a condition whose macros are resolved.
 ///
 /// # Errors
-/// The first fault in the order of reading.
-pub fn condition(expr: &Expr) -> Result<Condition, Unsound> {
-    sound(expr, DEEPEST)
+/// The first fault of each check, in the order of reading.
+pub fn condition(expr: &Expr) -> Result<Condition, Vec<Unsound>> {
+    let mut faults = Vec::new();
+    match sound(expr, DEEPEST, &mut faults) {
+        Some(condition) if faults.is_empty() => Ok(condition),
+        _ => Err(faults),
+    }
 }
 
 /// How deep parts of a condition may lie within one another, its macros included; every walk over it is that deep.
 const DEEPEST: usize = 500;
 
-fn sound(expr: &Expr, deeper: usize) -> Result<Condition, Unsound> {
-    let refused = |span: &Span, message| Unsound { span: span.clone(), kind: Kind::Value, message };
+/// Nothing, and why among the faults, if a part of it is wrong.
+fn sound(expr: &Expr, deeper: usize, faults: &mut Vec<Unsound>) -> Option<Condition> {
     let Some(deeper) = deeper.checked_sub(1) else {
-        return Err(refused(
-            &(0..0),
-            format!("conditions nest at most {DEEPEST} levels deep, macros included"),
-        ));
+        let message = format!("conditions nest at most {DEEPEST} levels deep, macros included");
+        faults.push(Unsound { span: 0..0, kind: Kind::Value, message });
+        return None;
     };
-    let all = |parts: &[Expr]| parts.iter().map(|part| sound(part, deeper)).collect::<Result<_, _>>();
-    Ok(match expr {
+    let mut all = |parts: &[Expr]| {
+        // All are looked at, also behind one that is wrong.
+        let parts: Vec<_> = parts.iter().map(|part| sound(part, deeper, faults)).collect();
+        parts.into_iter().collect::<Option<_>>()
+    };
+    Some(match expr {
         Expr::And(parts) => Condition::And(all(parts)?),
         Expr::Or(parts) => Condition::Or(all(parts)?),
-        Expr::Not(inner) => Condition::Not(Box::new(sound(inner, deeper)?)),
+        Expr::Not(inner) => Condition::Not(Box::new(sound(inner, deeper, faults)?)),
         Expr::Macro(name) => {
-            return Err(refused(&name.span, format!("macro `{}` is not resolved", name.text)));
+            let message = format!("macro `{}` is not resolved", name.text);
+            faults.push(Unsound { span: name.span.clone(), kind: Kind::Macro, message });
+            return None;
         }
-        Expr::Check(check) => Condition::Check(Box::new(one(check)?)),
+        Expr::Check(check) => {
+            Condition::Check(Box::new(one(check).map_err(|fault| faults.push(fault)).ok()?))
+        }
     })
 }
 

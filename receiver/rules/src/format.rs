@@ -148,12 +148,14 @@ fn longest(text: &str) -> Result<(Operand, usize), Refused> {
             Err(_) => continue,
         }
     }
-    let message = match (first_reason, text.is_empty()) {
+    let message = match (first_reason, text.starts_with(|first: char| first.is_ascii_alphabetic())) {
         (Some(reason), _) => reason,
-        (None, true) => {
-            "a field or a transformer must follow `%`; a literal `%` can not be written".to_owned()
-        }
         (None, false) => {
+            "a field or a transformer must follow `%`; there is no way to write a literal `%`, so \
+                          write `percent`"
+                .to_owned()
+        }
+        (None, true) => {
             let shown: String = text.chars().take(32).collect();
             format!("no field or transformer can be read at `%{shown}`")
         }

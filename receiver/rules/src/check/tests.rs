@@ -2,7 +2,8 @@ use super::*;
 use crate::parse;
 
 fn checked(condition: &str) -> Result<Condition, Unsound> {
-    super::condition(&parse::condition(condition).unwrap_or_else(|error| panic!("{condition}: {error}")))
+    let parsed = parse::condition(condition).unwrap_or_else(|error| panic!("{condition}: {error}"));
+    super::condition(&parsed).map_err(|faults| faults.into_iter().next().unwrap())
 }
 
 /// The kind of fault, and the part of the text that is named.

@@ -72,4 +72,9 @@ impl Diagnostic {
     pub fn severity(&self) -> Severity {
         self.code.severity()
     }
+
+    /// Whether it says no more than that a rule is for other events, as whole files of rules are.
+    pub(crate) fn is_of_other_source(&self) -> bool {
+        self.code == Code::UnknownSource && self.help.is_none()
+    }
 }

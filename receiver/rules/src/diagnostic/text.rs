@@ -2,15 +2,19 @@
 
 use std::fmt::Write as _;
 
-use super::{Code, Diagnostic, Excerpt};
-use crate::load::Loaded;
+use super::{Diagnostic, Excerpt};
+use crate::load::{AUDIT, Loaded};
 
-/// All diagnostics of a load, each with its line and what is wrong there, and a summary.
+/// All diagnostics of a load in the order of their places, each with its line and what is wrong there, and a summary.
 ///
-/// Rules of unknown sources are one line together.
+/// Rules of other sources are one line together.
 pub fn text(loaded: &Loaded) -> String {
     let mut text = String::new();
-    for diagnostic in loaded.diagnostics().filter(|diagnostic| diagnostic.code != Code::UnknownSource) {
+    let mut told: Vec<_> =
+        loaded.diagnostics().filter(|diagnostic| !diagnostic.is_of_other_source()).collect();
+    let file = |name: &str| loaded.results.iter().position(|result| result.name == name);
+    told.sort_by_key(|said| (file(&said.file), said.line, said.column));
+    for diagnostic in told {
         one(&mut text, diagnostic);
     }
     for result in &loaded.results {
@@ -21,6 +25,12 @@ pub fn text(loaded: &Loaded) -> String {
     }
     for result in &loaded.results {
         line(&mut text, format_args!("{}: {}", result.name, result.summary()));
+    }
+    if loaded.rules.as_ref().is_some_and(|rules| rules.rules.is_empty()) {
+        line(
+            &mut text,
+            format_args!("no rule is for events of source `{AUDIT}`: nothing would raise an alert"),
+        );
     }
     text
 }

@@ -38,7 +38,7 @@ pub(crate) const POD: &str = r#"{
 #[track_caller]
 pub(crate) fn holds(condition: &str, event: &str) -> bool {
     let expr = parse::condition(condition).unwrap_or_else(|error| panic!("{condition}: {error}"));
-    let condition = check::condition(&expr).unwrap_or_else(|error| panic!("{condition}: {error}"));
+    let condition = check::condition(&expr).unwrap_or_else(|faults| panic!("{condition}: {faults:?}"));
     let event = Event::parse(event).unwrap();
     let mut context = Context::new("here");
     context.next(&event);

@@ -37,8 +37,18 @@ impl Definition {
     }
 }
 
+/// Stands in a tree in the place of a macro that is not known, once that has been said. No macro has this name.
+const UNKNOWN: &str = "";
+
 /// Replaces the names of macros in a tree, which sees those whose index is below `visibility`.
-pub(super) fn resolve(expr: &Expr, macros: &mut [Definition], visibility: usize) -> Result<Expr, Problem> {
+///
+/// What can not be replaced is told in the order of reading. The tree goes without it if that is because macros are
+/// not known or wrong themselves, so that the rest can be looked at.
+pub(super) fn resolve(
+    expr: &Expr,
+    macros: &mut [Definition],
+    visibility: usize,
+) -> (Option<Expr>, Vec<Problem>) {
     let mut resolver =
         Resolver { macros, visibility, path: Vec::new(), used: Vec::new(), size: 0, problems: Vec::new() };
     let resolved = resolver.expr(expr, 0);
@@ -49,11 +59,11 @@ pub(super) fn resolve(expr: &Expr, macros: &mut [Definition], visibility: usize)
             .filter(|definition| definition.name == used)
             .for_each(|definition| definition.is_used = true);
     }
-    let is_first = |problem: &&Problem| !matches!(problem, Problem::Undefined(_));
-    match problems.iter().find(is_first).or(problems.first()) {
-        Some(problem) => Err(problem.clone()),
-        None => Ok(resolved),
+    if problems.iter().any(|problem| matches!(problem, Problem::Loop(_) | Problem::TooBig(_))) {
+        let first = problems.into_iter().find(|problem| !matches!(problem, Problem::Undefined(_)));
+        return (None, first.into_iter().collect());
     }
+    (Some(resolved), problems)
 }
 
 struct Resolver<'m> {
@@ -74,11 +84,12 @@ impl Resolver<'_> {
             Expr::Or(members) => Expr::Or(self.members(members, depth)),
             Expr::Not(inner) => Expr::Not(Box::new(self.expr(inner, depth + 1))),
             Expr::Check(check) => Expr::Check(check.clone()),
+            Expr::Macro(name) if name.text == UNKNOWN => expr.clone(),
             Expr::Macro(name) => match self.named(name, depth) {
                 Ok(expr) => expr,
                 Err(problem) => {
                     self.problems.push(problem);
-                    expr.clone()
+                    Expr::Macro(Text { text: UNKNOWN.to_owned(), span: name.span.clone() })
                 }
             },
         }

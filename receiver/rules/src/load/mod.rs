@@ -33,6 +33,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::Source;
 use collection::{Collection, Requirement};
 use fault::Fault;
+pub(crate) use source::AUDIT;
 
 /// A rules file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -193,6 +194,7 @@ impl FileResult {
     }
 
     fn count(&self, severity: Severity) -> usize {
-        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity() == severity).count()
+        let told = self.diagnostics.iter().filter(|diagnostic| !diagnostic.is_of_other_source());
+        told.filter(|diagnostic| diagnostic.severity() == severity).count()
     }
 }

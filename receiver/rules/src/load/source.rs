@@ -4,7 +4,7 @@ use crate::ast::{Check, Expr, Operand, Test};
 use crate::{check, fields, parse};
 
 /// The source whose rules are evaluated.
-pub(super) const AUDIT: &str = "k8s_audit";
+pub(crate) const AUDIT: &str = "k8s_audit";
 /// The source of a rule that names none. Falco always knows it, so its rules are read, but nothing ever matches them
 /// here.
 pub(super) const SYSCALL: &str = "syscall";

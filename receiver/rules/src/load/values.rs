@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::context::Context;
 use super::fault::{Checked, Fault};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, nearest};
 use crate::document::{Node, Source};
 
 /// An item or a part of one, with the way to it.
@@ -22,9 +22,7 @@ impl<'a> Keys<'a> {
 
     /// A value that must be there: its text, never empty, and its node.
     pub(super) fn text(self, key: &str) -> Checked<(&'a str, &'a Rc<Node>)> {
-        let Some(node) = self.node.get(key) else {
-            return self.refuse(format!("the key `{key}` is missing"));
-        };
+        let Some(node) = self.node.get(key) else { return self.missing(key) };
         if node.is_null() {
             return self.refuse(format!("the key `{key}` has no value"));
         }
@@ -62,9 +60,7 @@ impl<'a> Keys<'a> {
 
     /// A sequence of single values.
     pub(super) fn texts(self, key: &str) -> Checked<Vec<&'a Node>> {
-        let Some(node) = self.node.get(key) else {
-            return self.refuse(format!("the key `{key}` is missing"));
-        };
+        let Some(node) = self.node.get(key) else { return self.missing(key) };
         let context = self.context.node(self.source, node, "value for", key);
         let Some(items) = node.sequence() else {
             return Err(Fault::new(
@@ -79,6 +75,14 @@ impl<'a> Keys<'a> {
             return Err(Fault::new(Code::YamlValidate, message, &context));
         }
         Ok(items.iter().map(Rc::as_ref).collect())
+    }
+
+    fn missing<T>(self, key: &str) -> Checked<T> {
+        let mut fault = Fault::new(Code::YamlValidate, format!("the key `{key}` is missing"), self.context);
+        let mut written = self.node.entries().iter().filter_map(|(written, _)| written.text());
+        let meant = written.find(|written| nearest(written, [key]).or(nearest(key, [*written])).is_some());
+        fault.0.help = meant.map(|written| format!("did you mean `{key}` where it says `{written}`?"));
+        Err(fault)
     }
 
     /// An error about the item.

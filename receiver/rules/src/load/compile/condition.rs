@@ -11,6 +11,7 @@ use crate::document::{Source, Traced};
 use crate::load::collection::Rule;
 use crate::load::exceptions::{Exception, with_exceptions};
 use crate::load::fault::Fault;
+use crate::load::macros::resolve;
 use crate::load::options::Options;
 use crate::load::source::{AUDIT, SYSCALL, is_audit_field, limits_event_types, meant_field};
 use crate::{Place, rule};
@@ -30,8 +31,9 @@ impl Compiler<'_> {
         };
         let expr = self.parse(&condition, &rule.condition_context);
         let expr = self.kept(expr)?;
-        let expr = self.resolve(&expr, usize::MAX, &condition, &rule.context);
-        let expr = self.kept(expr).flatten()?;
+        let (expr, problems) = resolve(&expr, &mut self.macros, usize::MAX);
+        self.tell(&problems, &condition, &rule.context);
+        let expr = expr?;
         self.deprecated_in_condition(&expr, rule);
         if rule.source == SYSCALL {
             if let Some(fault) = self.audit_field(&expr, &condition, rule) {
@@ -101,9 +103,12 @@ impl Compiler<'_> {
         }
         let checked = match check::condition(expr) {
             Ok(checked) => checked,
-            Err(unsound) => {
-                let fault = self.unsound(&unsound, expr, condition, rule);
-                self.faults.push(fault);
+            Err(all) => {
+                // Of macros that are not known it has been said.
+                for unsound in all.iter().filter(|unsound| unsound.kind != Kind::Macro) {
+                    let fault = self.unsound(unsound, expr, condition, rule);
+                    self.faults.push(fault);
+                }
                 return None;
             }
         };

@@ -69,11 +69,10 @@ impl Compiler<'_> {
         }
         for (at, definition) in collection.macros.0.iter().enumerate() {
             let Some(expr) = self.macros.get(at).and_then(|compiled| compiled.expr.clone()) else { continue };
-            let resolved =
-                self.resolve(&expr, definition.order.visibility, &definition.condition, &definition.context);
-            let resolved = self.kept(resolved).flatten();
+            let (resolved, problems) = resolve(&expr, &mut self.macros, definition.order.visibility);
+            self.tell(&problems, &definition.condition, &definition.context);
             if let Some(compiled) = self.macros.get_mut(at) {
-                compiled.expr = resolved;
+                compiled.expr = resolved.filter(|_| !problems.contains(&Problem::Broken));
             }
         }
     }
@@ -109,36 +108,27 @@ impl Compiler<'_> {
         }
     }
 
-    /// Nothing if what is wrong has been said already.
-    fn resolve(
-        &mut self,
-        expr: &Expr,
-        visibility: usize,
-        condition: &Traced,
-        context: &Context,
-    ) -> Checked<Option<Expr>> {
-        let problem = match resolve(expr, &mut self.macros, visibility) {
-            Ok(resolved) => return Ok(Some(resolved)),
-            Err(problem) => problem,
-        };
-        let fault = |name: &crate::ast::Text, message: String| {
-            self.at(Code::Validate, message, &name.span, condition, context)
-        };
-        Err(match &problem {
-            Problem::Broken => return Ok(None),
-            Problem::Undefined(name) if self.broken.contains(&name.text) => return Ok(None),
-            Problem::Undefined(name) => {
-                let fault = fault(name, format!("macro `{}` is not defined", name.text));
-                match self.meant(&name.text) {
-                    Some(help) => fault.help(help),
-                    None => fault,
+    /// Adds what is wrong with the macros of a condition to the faults.
+    fn tell(&mut self, problems: &[Problem], condition: &Traced, context: &Context) {
+        for problem in problems {
+            let fault = |name: &crate::ast::Text, message: String| {
+                self.at(Code::Validate, message, &name.span, condition, context)
+            };
+            let fault = match problem {
+                Problem::Broken => continue,
+                Problem::Undefined(name) if self.broken.contains(&name.text) => continue,
+                Problem::Undefined(name) => {
+                    let mut fault = fault(name, format!("macro `{}` is not defined", name.text));
+                    fault.0.help = self.meant(&name.text);
+                    fault
                 }
-            }
-            Problem::Loop(name) => fault(name, format!("macro `{}` refers to itself", name.text)),
-            Problem::TooBig(name) => {
-                fault(name, format!("with macro `{}` the condition is too big", name.text))
-            }
-        })
+                Problem::Loop(name) => fault(name, format!("macro `{}` refers to itself", name.text)),
+                Problem::TooBig(name) => {
+                    fault(name, format!("with macro `{}` the condition is too big", name.text))
+                }
+            };
+            self.faults.push(fault);
+        }
     }
 
     fn meant(&self, name: &str) -> Option<String> {

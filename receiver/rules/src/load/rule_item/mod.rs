@@ -7,7 +7,7 @@ use super::exceptions;
 use super::fault::{Checked, Fault};
 use super::overrides;
 use super::read::Reader;
-use super::source::{SYSCALL, is_known};
+use super::source::{AUDIT, SYSCALL, is_known};
 use super::values::Keys;
 use crate::Priority;
 use crate::diagnostic::{Code, did_you_mean, nearest};
@@ -96,10 +96,14 @@ impl Reader<'_> {
         }
         if !is_known(&source) {
             let message = format!("events of source `{source}` do not come here; the rule is skipped");
-            self.faults.push(Fault::new(Code::UnknownSource, message, context));
+            let written = keys.node.get("source").map(|node| self.traced(node)).unwrap_or_default();
+            let part = 0..written.as_str().len();
+            let mut fault = Fault::new(Code::UnknownSource, message, context).part(&written, part);
+            fault.0.help = nearest(&source, [AUDIT]).map(did_you_mean);
+            self.faults.push(fault);
         }
         for exception in &mut exceptions {
-            complete(exception, source == super::source::AUDIT)?;
+            complete(exception, source == AUDIT)?;
         }
         let rule = Rule {
             name: name.to_owned(),

@@ -65,6 +65,7 @@ fn what_was_meant_is_asked() {
         ("output: '%ka.user.nam is'", "did you mean `%ka.user.name`?"),
         ("priority: warn", "did you mean `Warning`?"),
         ("tag: [x]", "did you mean `tags`?"),
+        ("source: k8s-audit", "did you mean `k8s_audit`?"),
     ] {
         assert_eq!(help(&rule("r", keys)).as_deref(), Some(expected), "{keys}");
     }
@@ -84,6 +85,59 @@ fn all_errors_of_a_file_are_told_at_once() {
         + &rule("b", "condition: ka.new = x");
     let loaded = loaded(&[&text]);
     assert_eq!(loaded.diagnostics().count(), 6, "{}", text_of(&loaded));
+}
+
+#[test]
+fn all_faults_of_a_condition_are_told_and_falcos_first_is_the_first() {
+    let text = "- macro: m\n  condition: ka.other = x and nowhere\n".to_owned()
+        + &rule(
+            "r",
+            "condition: ka.user.groups = x and zzz and ka.verb regex '(' and ka.nope=1 and m and yyy",
+        );
+    let loaded = loaded(&[&text]);
+    let told: Vec<_> = loaded.diagnostics().map(|said| said.message.as_str()).collect();
+    let words = ["nowhere", "zzz", "yyy", "a list of strings", "counterpart", "ka.nope", "ka.other"];
+    assert_eq!(told.len(), words.len(), "{told:?}");
+    for (said, word) in told.iter().zip(words) {
+        assert!(said.contains(word), "{word}: {told:?}");
+    }
+    let first = &falco_json(&loaded)["falco_load_results"][0]["errors"][0]["message"];
+    assert_eq!(first, "macro `nowhere` is not defined");
+}
+
+#[test]
+fn people_read_in_the_order_of_the_lines() {
+    let text = rule("a", "condition: ka.nope = x") + "- list: l\n";
+    let text = text_of(&loaded(&[&text, ""]));
+    assert!(text.find("ka.nope").unwrap() < text.find("`items`").unwrap(), "{text}");
+}
+
+#[test]
+fn a_mistyped_required_key_is_named() {
+    assert_eq!(help("- list: l\n  item: [a]\n").unwrap(), "did you mean `items` where it says `item`?");
+    let described = rule("r", "").replace("desc:", "description:");
+    assert_eq!(help(&described).unwrap(), "did you mean `desc` where it says `description`?");
+    assert_eq!(help("- list: l\n"), None);
+}
+
+#[test]
+fn a_percent_sign_is_said_to_be_beyond_writing() {
+    for output in ["100% of", "100%", "1%, 2"] {
+        let text = rule("r", &format!("output: '{output}'"));
+        let message = loaded(&[&text]).diagnostics().next().unwrap().message.clone();
+        assert!(message.contains("no way to write a literal `%`"), "{message}");
+    }
+}
+
+#[test]
+fn people_see_rules_that_are_skipped() {
+    let near = text_of(&loaded(&[&rule("r", "source: k8s-audit")]));
+    assert!(near.contains("--> 0.yaml:2:11\n2 |   source: k8s-audit\n"), "{near}");
+    assert!(near.contains("did you mean `k8s_audit`?") && near.contains("0.yaml: 1 warning\n"), "{near}");
+    let other = text_of(&loaded(&[&rule("r", "source: okta")]));
+    let lines: Vec<_> = other.lines().collect();
+    let none = "no rule is for events of source `k8s_audit`: nothing would raise an alert";
+    assert_eq!(lines, ["0.yaml: 1 rule of source `okta` skipped", "0.yaml: ok", none]);
 }
 
 #[test]
