@@ -58,14 +58,15 @@ pub struct Entry {
 /// What an event says of a request into something, if it is about one.
 pub fn of(event: &Located<'_>, redact: &Redact) -> Option<Activity> {
     let (located, event) = (event, event.event);
-    let target =
-        |key| event.get(Field::ObjectRef).and_then(|target| target.get(key)).map(string).unwrap_or_default();
-    let (resource, kind) = (target("resource"), target("subresource"));
+    let target = |key| event.get(Field::ObjectRef)?.get(key).map(string);
+    let kind = target("subresource")?;
+    let resource = target("resource")?;
     match (resource.as_str(), kind.as_str()) {
         ("pods", "exec" | "attach" | "portforward" | "ephemeralcontainers")
         | ("pods" | "nodes" | "services", "proxy") => {}
         _ => return None,
     }
+    let target = |key| target(key).unwrap_or_default();
     let user = |field| event.get(field).and_then(|user| user.get("username")).map(string);
     let text = |field| event.text(field).unwrap_or_default().into_owned();
     let said = said(&kind, event);

@@ -7,7 +7,7 @@ use std::thread;
 
 use audit_event::payload;
 
-use super::input::{self, Chunk, Content, Line, Unreadable};
+use super::input::{self, Chunk, Content, Unreadable};
 use crate::evaluate::Evaluator;
 use crate::store::Alert;
 
@@ -89,14 +89,14 @@ fn work(queue: &Mutex<Receiver<Job>>, evaluator: &Evaluator) {
 
 fn evaluate(chunk: &Chunk, evaluator: &Evaluator) -> Finding {
     let mut finding = Finding { bytes: chunk.bytes, ..Finding::default() };
+    let place = |line: usize| format!("{}:{}", chunk.file, chunk.line + line);
     match &chunk.content {
-        Content::Document(text) => finding.add(evaluator, text, &chunk.file),
-        Content::Lines(lines) => {
-            for (number, line) in lines {
-                let place = format!("{}:{number}", chunk.file);
-                match line {
-                    Line::Text(text) => finding.add(evaluator, text, &place),
-                    Line::TooLong => finding.unread(&place, "the line is longer than 64 MiB"),
+        Content::Document(text) => finding.add(evaluator, text, || chunk.file.to_string()),
+        Content::LongLine => finding.unread(&place(0), "the line is longer than 64 MiB"),
+        Content::Lines(text) => {
+            for (at, line) in lines(text).enumerate() {
+                if !line.trim_ascii().is_empty() {
+                    finding.add(evaluator, line, || place(at));
                 }
             }
         }
@@ -104,10 +104,20 @@ fn evaluate(chunk: &Chunk, evaluator: &Evaluator) -> Finding {
     finding
 }
 
+/// The lines of a text, without their line feeds.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut begin = 0;
+    memchr::memchr_iter(b'\n', text).chain([text.len()]).map(move |end| {
+        let line = text.get(begin..end).unwrap_or_default();
+        begin = end + 1;
+        line
+    })
+}
+
 impl Finding {
-    fn add(&mut self, evaluator: &Evaluator, text: &[u8], place: &str) {
+    fn add(&mut self, evaluator: &Evaluator, text: &[u8], place: impl Fn() -> String) {
         match evaluator.evaluate(&payload::text(text), None, usize::MAX) {
-            Err(malformed) => self.unread(place, &malformed.to_string()),
+            Err(malformed) => self.unread(&place(), &malformed.to_string()),
             Ok(outcome) => {
                 self.received += outcome.received;
                 self.evaluated += outcome.evaluated;
@@ -117,7 +127,7 @@ impl Finding {
                 let single = outcome.received == 1;
                 self.problems.extend(outcome.quarantined.iter().map(|(index, record)| {
                     let entry = if single { String::new() } else { format!("entry {index}: ") };
-                    format!("{place}: {entry}{}", record.reason)
+                    format!("{}: {entry}{}", place(), record.reason)
                 }));
             }
         }
