@@ -80,6 +80,9 @@ pub fn partition(region: &str) -> &'static str {
 }
 
 impl Convert for Cluster {
+    /// In the answers of `FilterLogEvents` and `GetLogEvents`.
+    const LIST: &str = "events";
+
     /// A `FilteredLogEvent` as the API and `aws logs filter-log-events` give it, or a bare message.
     fn read(&self, line: &str) -> Record {
         filtered(line).unwrap_or_else(|| Record::bare(line))
@@ -93,15 +96,16 @@ impl Convert for Cluster {
         let text = record.text.trim();
         let unusable = match Event::parse(text) {
             // Whoever sends what is longer than two pieces may make one of them, whole and in nobody's sight but ours.
-            Ok(event) if CUT.has_length(text) => return vec![Converted::Event(self.marked(&event))],
+            Ok(event) if CUT.has_length(&record.text) => return vec![Converted::Event(self.marked(&event))],
             Ok(event) => return vec![Converted::Event(self.event(&event))],
             Err(reason @ Unusable::OtherKind { .. }) => return vec![Converted::Ignored(reason.to_string())],
             Err(reason) => reason,
         };
-        vec![match self.salvaged(text, record.time) {
+        // Blanks count where the length is the evidence.
+        vec![match self.salvaged(&record.text, record.time) {
             Ok(event) => Converted::Event(event),
             Err(lost) => Converted::Quarantined {
-                reason: unreadable(text, &unusable, &lost),
+                reason: unreadable(record, &unusable, &lost),
                 record: record.text.clone(),
             },
         }]
@@ -119,8 +123,9 @@ impl Cluster {
 }
 
 /// Why a message of the audit log is no event: pieces of a cut one are told apart from everything else.
-fn unreadable(text: &str, reason: &Unusable, lost: &Unsalvageable) -> String {
-    if !text.starts_with('{') {
+fn unreadable(record: &Record, reason: &Unusable, lost: &Unsalvageable) -> String {
+    let text = record.text.trim();
+    if record.time.is_some() && !text.starts_with('{') {
         "tail of an event that CloudWatch Logs cut: it does not begin with `{`".to_owned()
     } else if matches!(reason, Unusable::Malformed(at) if at.is_surplus()) {
         format!("tail of an event that CloudWatch Logs cut, at an object that stands within it: {reason}")
@@ -138,7 +143,9 @@ fn filtered(line: &str) -> Option<Record> {
     }
     let text = raw.get("message")?.string()?.into_owned();
     let field = |name| raw.get(name).and_then(Raw::string).unwrap_or_default();
-    let origin = origin(&field("logStreamName"), &field("eventId"));
+    // `get-log-events` names no stream: what was asked for is known to be the audit log.
+    let stream = field("logStreamName");
+    let origin = if stream.is_empty() { String::new() } else { origin(&stream, &field("eventId")) };
     let time = raw.get("timestamp").and_then(|time| time.text().parse().ok()).map(Time::from_millis);
     Some(Record { text, origin, time })
 }

@@ -80,6 +80,8 @@ pub enum Unreadable {
 pub struct Diagnostics;
 
 impl Convert for Diagnostics {
+    const LIST: &str = "records";
+
     fn convert(&self, record: &Record) -> Vec<Converted> {
         let nanoseconds = |time: Time| i128::from(time.as_millis()) * 1_000_000;
         let enqueued = record.time.map(|time| Timestamp::from_nanoseconds(nanoseconds(time)));

@@ -80,6 +80,9 @@ pub enum Unconvertible {
 pub struct LogEntries;
 
 impl Convert for LogEntries {
+    /// In the answer of `entries:list`.
+    const LIST: &str = "entries";
+
     fn convert(&self, record: &Record) -> Vec<audit_bridge::Converted> {
         vec![match convert(&record.text) {
             Ok(Converted::Event(event)) => audit_bridge::Converted::Event(event),

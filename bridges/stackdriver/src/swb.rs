@@ -42,6 +42,8 @@ impl Tapped {
 }
 
 impl Convert for Tapped {
+    const LIST: &str = LogEntries::LIST;
+
     fn convert(&self, record: &Record) -> Vec<Converted> {
         append(self.entries.as_ref(), &record.text);
         let converted = LogEntries.convert(record);

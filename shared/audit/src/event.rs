@@ -195,11 +195,8 @@ impl<'a> Event<'a> {
             return out.push_str(self.raw.text());
         }
         let text = self.raw.text();
-        let (before, behind) = match self.get(Field::Annotations).and_then(|own| offset_in(text, own.text()))
-        {
-            Some((start, end)) => {
-                (text.get(..start).unwrap_or_default(), text.get(end..).unwrap_or_default())
-            }
+        let (before, behind) = match self.get(Field::Annotations).and_then(|own| own.range_in(text)) {
+            Some(own) => (text.get(..own.start).unwrap_or_default(), text.get(own.end..).unwrap_or_default()),
             None => (text.strip_suffix('}').unwrap_or(text).trim_end(), "}"),
         };
         out.push_str(before);
@@ -246,13 +243,6 @@ pub(crate) fn read_object<'a>(
         }
     }
     Ok(fields)
-}
-
-/// Where `part`, a slice of `whole`, begins and ends in it.
-fn offset_in(whole: &str, part: &str) -> Option<(usize, usize)> {
-    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-    let end = start + part.len();
-    whole.get(start..end).map(|_| (start, end))
 }
 
 /// The head of a text that came from outside, short enough for a message.

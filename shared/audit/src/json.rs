@@ -7,6 +7,7 @@
 //! depth costs one bit a level and cannot exhaust a stack.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 mod decode;
 mod scan;
@@ -52,6 +53,13 @@ impl<'a> Raw<'a> {
     /// The value as it stands in the document.
     pub fn text(self) -> &'a str {
         self.0
+    }
+
+    /// Where the value begins and ends in `whole`, the text that it was read from; `None` in any other.
+    pub fn range_in(self, whole: &str) -> Option<Range<usize>> {
+        let start = (self.0.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+        let range = start..start + self.0.len();
+        whole.get(range.clone()).map(|_| range)
     }
 
     /// What the value is.

@@ -42,6 +42,9 @@ pub enum Converted {
 
 /// Makes audit events of records: pure, the same record always giving the same.
 pub trait Convert: Send + Sync + 'static {
+    /// The member in which an answer of the cloud's API, or a container of its own, lists records.
+    const LIST: &str;
+
     /// Reads one line (or document) of a file of raw records, for the command `convert`.
     fn read(&self, line: &str) -> Record {
         Record::bare(line)

@@ -20,10 +20,19 @@ fn one(record: &Record) -> Converted {
     converted.remove(0)
 }
 
+fn at(text: impl Into<String>) -> Record {
+    Record { time: Some(Time::from_millis(1_763_872_804_745)), ..Record::bare(text) }
+}
+
 fn reason(text: &str) -> String {
-    match one(&Record::bare(text)) {
+    reason_of(&Record::bare(text))
+}
+
+fn reason_of(record: &Record) -> String {
+    let text = &record.text;
+    match one(record) {
         Converted::Quarantined { reason, record } => {
-            assert_eq!(record, text);
+            assert_eq!(record, *text);
             reason
         }
         other => panic!("{other:?}"),
@@ -77,28 +86,40 @@ fn a_filtered_log_event_is_opened() {
         assert!(matches!(one(&prod().read(&line(stream))), Converted::Ignored(_)));
     }
     assert_eq!(prod().read(EVENT), Record::bare(EVENT));
+    let unnamed = line("").replace(r#""logStreamName":"","#, "");
+    assert!(matches!(one(&prod().read(&unnamed)), Converted::Event(_)));
+}
+
+#[test]
+fn a_cut_amid_blanks_is_one() {
+    let blanks = " ".repeat(262_144 - 26 - EVENT.len());
+    let text = EVENT.replace(r#""/x","#, &format!("\"/x\",\"requestObject\":{{\"a\":\"{blanks}"));
+    let head = &text[..text.rfind("  ").unwrap()];
+    let head = format!("{head}{}", " ".repeat(262_118 - head.len()));
+    let Converted::Event(event) = one(&at(head)) else { panic!("the envelope is lost") };
+    assert!(event.contains(r#""requestURI":"/x""#) && !event.contains("requestObject"), "{event}");
 }
 
 #[test]
 fn the_head_of_a_cut_event_speaks_for_what_stands_in_it_and_is_marked() {
-    let record =
-        |text: String| Record { time: Some(Time::from_millis(1_763_872_804_745)), ..Record::bare(text) };
     let head = format!("{}[Truncated...]", &EVENT[..160]);
-    let Converted::Event(text) = one(&record(head.clone())) else { panic!() };
+    let Converted::Event(text) = one(&at(head.clone())) else { panic!() };
     let event = Event::parse(&text).unwrap();
     assert_eq!(event.annotation("audit.k8s.io/truncated").unwrap(), "true");
     assert_eq!(event.annotation("cluster_name").unwrap(), "prod");
     assert_eq!(event.text(audit_event::Field::Verb).unwrap(), "get");
     assert_eq!(event.stage_timestamp().as_milliseconds(), 1_763_872_804_745);
     // Without evidence of a cut, or without a time, nothing is made of it.
-    assert!(matches!(one(&record(EVENT[..160].to_owned())), Converted::Quarantined { .. }));
+    assert!(matches!(one(&at(&EVENT[..160])), Converted::Quarantined { .. }));
     assert!(reason(&head).starts_with("piece of an event"), "{}", reason(&head));
 }
 
 #[test]
 fn pieces_of_cut_events_are_told_apart() {
-    assert!(reason(&EVENT[50..]).starts_with("tail of an event"));
-    assert!(reason("t\"}[Truncated...]").starts_with("tail of an event"));
+    assert!(reason_of(&at(&EVENT[50..])).starts_with("tail of an event"));
+    assert!(reason_of(&at("t\"}[Truncated...]")).starts_with("tail of an event"));
+    // What never was in the log is no piece of what was.
+    assert!(!reason("null").contains("CloudWatch"), "{}", reason("null"));
     let inner = reason(r#"{"a":{"kind":"Event"}}}[Truncated...]"#);
     assert!(inner.starts_with("tail of an event"), "{inner}");
     let broken = reason(&EVENT[..200]);

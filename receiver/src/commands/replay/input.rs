@@ -190,12 +190,10 @@ mod tests {
     fn chunks_are_whole_lines_and_know_their_numbers() {
         let text = "\n{}\n \n[1]\n{\n";
         assert_eq!(read(text, 100, 100), [(1, lines(text))]);
-        assert_eq!(read("{}\n[1]\n[2,3]\n4", 6, 100), [
-            (1, lines("{}\n")),
-            (2, lines("[1]\n")),
-            (3, lines("[2,3]\n")),
-            (4, lines("4")),
-        ]);
+        assert_eq!(
+            read("{}\n[1]\n[2,3]\n4", 6, 100),
+            [(1, lines("{}\n")), (2, lines("[1]\n")), (3, lines("[2,3]\n")), (4, lines("4")),]
+        );
         assert_eq!(read("", 100, 100), []);
     }
 

@@ -55,6 +55,8 @@ impl Source for Numbers {
 struct Numbered;
 
 impl Convert for Numbered {
+    const LIST: &str = "numbers";
+
     fn convert(&self, record: &Record) -> Vec<Converted> {
         let number: usize = record.text.parse().unwrap();
         let event = |part: usize| Converted::Event(format!("[{number},{part}]"));
