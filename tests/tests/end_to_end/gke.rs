@@ -68,7 +68,7 @@ impl Bridge {
     }
 }
 
-fn entry(line: &Line) -> Value {
+pub(crate) fn entry(line: &Line) -> Value {
     gcp::entry(&serde_json::from_str(&line.text).expect("an event"))
 }
 

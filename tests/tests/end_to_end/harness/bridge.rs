@@ -25,8 +25,6 @@ pub(crate) struct Cloud {
 pub(crate) struct Bridge {
     folder: TempDir,
     checkpoint: PathBuf,
-    /// Instead of a folder.
-    address: Option<String>,
     sources: Option<PathBuf>,
     cloud: Cloud,
     sweeps: &'static str,
@@ -45,7 +43,6 @@ impl Bridge {
             checkpoint: folder.path().join("checkpoint"),
             sources: None,
             folder,
-            address: None,
             cloud: cloud.clone(),
             sweeps: "100ms,1s,5s",
             poll: "100ms",
@@ -136,11 +133,6 @@ impl Bridge {
         self
     }
 
-    /// The same with its checkpoint in another store.
-    pub(crate) fn checkpoint_address(self, address: &str) -> Self {
-        Self { address: Some(address.to_owned()), ..self }
-    }
-
     /// The files that its checkpoint is made of.
     pub(crate) fn checkpoint_files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
@@ -167,7 +159,7 @@ impl Bridge {
         command
             .args(["--endpoint-url", &self.cloud.endpoint, "--receiver-url", &self.cloud.receiver])
             .arg("--checkpoint")
-            .arg(self.address.clone().unwrap_or_else(|| format!("file:{}", self.checkpoint.display())))
+            .arg(format!("file:{}", self.checkpoint.display()))
             .args(["--sweeps", self.sweeps, "--poll-interval", self.poll])
             // Nothing of the machine's own AWS set-up, and no look at its metadata service.
             .env_clear()
