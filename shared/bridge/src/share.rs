@@ -24,7 +24,8 @@ use crate::record::{Convert, Source};
 use crate::unit::Stopped;
 pub use balance::{Holder, wanted};
 
-/// How often to look at the units of others. It takes one read of the store each.
+/// How often to look at the units of others, at least; more often where owners expire sooner. It takes one read of the store
+/// each.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How long a unit that failed is left alone by this replica.
 const LEAVE_ALONE: Duration = Duration::from_secs(60);
@@ -48,7 +49,7 @@ pub async fn spread<S: Source, C: Convert>(
     source: impl Fn(&str, Option<&Value>) -> Result<S, Stopped>,
     look_every: Option<Duration>,
 ) -> Result<(), Failure> {
-    let look_every = look_every.unwrap_or(LOOK_EVERY);
+    let look_every = look_every.unwrap_or_else(|| LOOK_EVERY.min(daemon.store.expiry() / 3));
     let total = units.len();
     let mut idle: HashMap<String, Idle> = units.into_iter().map(|unit| (unit, Idle::default())).collect();
     let mut running = JoinSet::new();
