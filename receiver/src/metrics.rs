@@ -166,7 +166,7 @@ impl Counters {
                 ),
                 reviews_lost: register!(
                     "reviews_lost",
-                    "Admission reviews that found no room, by cluster",
+                    "Admission reviews answered or refused and never evaluated, by cluster",
                     Family::default()
                 ),
                 written: register!("output_alerts", "Alerts written, by output", Family::default()),

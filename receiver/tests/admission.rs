@@ -42,6 +42,10 @@ struct Receiver {
 
 impl Receiver {
     async fn start(queue: Bytes) -> Self {
+        Self::start_within(queue, Limits::new(1 << 20, 4 << 20, Duration::from_secs(30))).await
+    }
+
+    async fn start_within(queue: Bytes, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store =
             Store::open(&Location::Sqlite(folder.path().join("alerts.db")), Vec::new()).await.unwrap();
@@ -69,7 +73,7 @@ impl Receiver {
             fresh: Default::default(),
             ids: Default::default(),
             access: Access::known(Vec::new()).unwrap(),
-            limits: Limits::new(1 << 20, 4 << 20, Duration::from_secs(30)),
+            limits,
             evaluator: worker.evaluator,
             workers: worker.workers,
             store: worker.store,
@@ -82,6 +86,8 @@ impl Receiver {
     async fn post(&self, path: &str, body: impl Into<Body>) -> (StatusCode, Value) {
         let request = Request::post(path).body(body.into()).unwrap();
         let response = self.router.clone().unwrap().oneshot(request).await.unwrap();
+        // The API server would wait and try again, and its user with it.
+        assert!(!response.headers().contains_key("retry-after"), "{response:?}");
         let status = response.status();
         let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap())
@@ -179,4 +185,19 @@ async fn a_flood_is_answered_counted_and_told_and_pushes_out_no_other_cluster() 
     assert_eq!(raised as u64 + lost, 50);
     assert!(receiver.counts(&format!("reviews_lost_total{{cluster=\"edge\"}} {lost}")));
     assert!(receiver.folder.path().exists());
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_is_refused_at_once_counted_and_told() {
+    let no_memory = Limits::new(1 << 20, 0, Duration::from_secs(30));
+    let mut receiver = Receiver::start_within(Bytes::mib(1), no_memory).await;
+    let (status, _) = receiver.post("/admission/secret-of-edge", review("u", "pods", "exec")).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    let (status, _) = receiver.post("/admission/wrong", review("u", "pods", "exec")).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let alerts = receiver.finish().await;
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert_eq!(alerts[0]["rule"], "Admission reviews lost");
+    assert_eq!(alerts[0]["output_fields"]["reviews.lost"], 1);
+    assert!(receiver.counts("reviews_lost_total{cluster=\"edge\"} 1"));
 }

@@ -1,8 +1,8 @@
 //! Reviews of clusters that have no audit log: always allowed, at once; what they tell is evaluated afterwards.
 //!
 //! The answer comes before the evaluation, so a review can be lost with the process, and its sender never sends it again.
-//! What waits is bounded for each cluster, so that the flood of one pushes out no other's; what finds no room is counted,
-//! and raises an alert of its own.
+//! What waits is bounded for each cluster, so that the flood of one pushes out no other's; what finds no room, or could not
+//! be read, is counted and raises an alert of its own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -106,11 +106,10 @@ impl Queue {
     fn push(&self, body: Vec<u8>) -> bool {
         // What is larger than all the room waits alone.
         let size = u32::try_from(body.len().clamp(1, self.most)).unwrap_or(u32::MAX);
-        let Ok(room) = self.room.clone().try_acquire_many_owned(size) else {
-            self.lost.note(1);
-            return false;
-        };
-        self.waiting.send(Waiting { body, arrived: jiff::Timestamp::now(), _room: room }).is_ok()
+        let room = self.room.clone().try_acquire_many_owned(size);
+        room.is_ok_and(|room| {
+            self.waiting.send(Waiting { body, arrived: jiff::Timestamp::now(), _room: room }).is_ok()
+        })
     }
 }
 
@@ -119,21 +118,36 @@ pub(super) async fn review(
     State(intake): State<Arc<Intake>>,
     Path(secret): Path<String>,
     request: Request,
-) -> Result<Response, Refusal> {
-    let answered = intake.review(&secret, request).await;
-    if let Err(refusal) = &answered {
-        crate::metrics::BodyRefused { refusal }.emit(&intake.counters);
+) -> Response {
+    match intake.review(&secret, request).await {
+        Ok(allowed) => {
+            let json = HeaderValue::from_static("application/json");
+            ([(header::CONTENT_TYPE, json)], allowed).into_response()
+        }
+        Err(refusal) => {
+            crate::metrics::BodyRefused { refusal: &refusal }.emit(&intake.counters);
+            let mut response = refusal.into_response();
+            // An API server that is told when to try again does so, while the request of its user waits.
+            response.headers_mut().remove(header::RETRY_AFTER);
+            response
+        }
     }
-    let json = HeaderValue::from_static("application/json");
-    answered.map(|answer| ([(header::CONTENT_TYPE, json)], answer).into_response())
 }
 
 impl Intake {
     async fn review(&self, secret: &str, request: Request) -> Result<String, Refusal> {
         let admission = self.admission.as_ref().ok_or(Refusal::NoSuchPath)?;
         let (cluster, queue) = admission.queue(secret).ok_or(Refusal::NoSuchPath)?;
+        let lose = || {
+            queue.lost.note(1);
+            ReviewLost { cluster }.emit(&self.counters);
+        };
         let (head, body) = request.into_parts();
-        let super::body::Body { bytes, held } = self.read(&head.headers, body).await?;
+        let read = self.read(&head.headers, body).await;
+        if let Err(Refusal::Body(_)) = &read {
+            lose();
+        }
+        let super::body::Body { bytes, held } = read?;
         self.counters.body(bytes.len());
         let text = payload::text(&bytes);
         let review = Review::parse(&text)?;
@@ -143,7 +157,7 @@ impl Intake {
         } else {
             drop(text);
             if !queue.push(bytes) {
-                ReviewLost { cluster }.emit(&self.counters);
+                lose();
             }
         }
         drop(held);

@@ -55,7 +55,7 @@ impl Occurrence for ReviewIgnored {
     }
 }
 
-/// A review found no room among those that wait to be evaluated.
+/// A review could not be read, or found no room among those that wait to be evaluated.
 pub struct ReviewLost<'a> {
     /// Its cluster.
     pub cluster: &'a str,

@@ -10,6 +10,7 @@
     reason = "all of it is tests, what they share too"
 )]
 
+mod admission;
 mod aks;
 mod backlog;
 mod check;

@@ -39,7 +39,7 @@ pub struct Worker {
     pub counters: Arc<Counters>,
 }
 
-/// How many reviews of a cluster found no room and were not told of yet.
+/// How many reviews of a cluster are not evaluated and were not told of yet.
 #[derive(Debug, Default)]
 pub(super) struct Lost(AtomicU64);
 
