@@ -101,7 +101,6 @@ fn reviews(number: usize) -> Vec<String> {
     let uid = |kind: &str| format!("{kind}-{number}");
     let pod = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "web", "namespace": "shop"},
         "spec": {"containers": [{"name": "web", "image": "registry.example.com/web:1", "securityContext": {"privileged": true}}]}});
-    let patch = json!({"object": pod, "oldObject": pod, "options": {"kind": "PatchOptions"}});
     let shell = json!({"object": {"kind": "PodExecOptions", "command": ["sh"], "stdin": true, "tty": true}});
     vec![
         review(
@@ -111,7 +110,13 @@ fn reviews(number: usize) -> Vec<String> {
             "",
             json!({"object": pod, "options": {"kind": "CreateOptions"}}),
         ),
-        review(&uid("patch"), "UPDATE", "pods", "", patch),
+        review(
+            &uid("update"),
+            "UPDATE",
+            "pods",
+            "",
+            json!({"object": pod, "oldObject": pod, "options": {"kind": "UpdateOptions"}}),
+        ),
         review(
             &uid("delete"),
             "DELETE",
@@ -139,7 +144,7 @@ fn reviews_become_events_that_rules_match() {
         ("delete-0", "delete pods <NA> ResponseComplete 200"),
         ("exec-0", "create pods exec ResponseStarted 101"),
         ("forward-0", "create pods portforward ResponseStarted 101"),
-        ("patch-0", "patch pods <NA> ResponseComplete 200"),
+        ("update-0", "update pods <NA> ResponseComplete 200"),
     ];
     becomes("events", &seen.map(|(id, output)| (id.to_owned(), output.to_owned())).to_vec(), || {
         told(&reviewed)

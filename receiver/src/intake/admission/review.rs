@@ -173,13 +173,11 @@ impl<'a> Review<'a> {
     }
 
     /// The verb of today's clients where the operation leaves it open: exec, attach and port-forward are `create` or `get` by
-    /// protocol, and rules that know one of them only know `create`.
+    /// protocol, and rules that know one of them only know `create`. A patch is shown as the update that it comes to, its
+    /// options too.
     fn verb(&self) -> &'static str {
-        let with =
-            |kind| self.request.at(&["options", "kind"]).and_then(Raw::string).as_deref() == Some(kind);
         match self.operation {
             Operation::Create => "create",
-            Operation::Update if with("PatchOptions") => "patch",
             Operation::Update => "update",
             Operation::Delete if self.text("name").is_none() => "deletecollection",
             Operation::Delete => "delete",

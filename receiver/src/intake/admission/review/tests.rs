@@ -47,17 +47,16 @@ fn a_created_pod() {
 #[test]
 fn verbs_codes_and_uris() {
     let role = ["rbac.authorization.k8s.io", "v1", "clusterroles"];
-    let options = |kind: &str| json!({"kind": kind});
     for (review, verb, code, uri) in [
         (
-            review("UPDATE", role, json!({"name": "a:b", "object": {}, "options": options("UpdateOptions")})),
+            review("UPDATE", role, json!({"name": "a:b", "object": {}})),
             "update",
             200,
             "/apis/rbac.authorization.k8s.io/v1/clusterroles/a:b",
         ),
         (
-            review("UPDATE", role, json!({"name": "a", "dryRun": true, "options": options("PatchOptions")})),
-            "patch",
+            review("UPDATE", role, json!({"name": "a", "dryRun": true})),
+            "update",
             200,
             "/apis/rbac.authorization.k8s.io/v1/clusterroles/a?dryRun=All",
         ),
