@@ -200,8 +200,8 @@ mod tests {
     #[test]
     fn a_document_is_told_by_its_first_line() {
         assert_eq!(read("{\n}\n{\n}", 3, 100), [(1, Content::Document(b"{\n}\n{\n}".to_vec()))]);
-        let blank = [(1, lines("\n\n")), (3, Content::Document(b"\n{\n}".to_vec()))];
-        assert_eq!(read("\n\n\n{\n}", 2, 100), blank);
+        let behind_blanks = [(1, lines("\n\n")), (3, Content::Document(b"{\n}".to_vec()))];
+        assert_eq!(read("\n\n{\n}", 2, 100), behind_blanks);
     }
 
     #[test]
