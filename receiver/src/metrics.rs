@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Unit;
 
-use crate::store::Backlog;
+use crate::store::{Backlog, Usage};
 
 mod intake;
 mod outputs;
@@ -59,6 +59,11 @@ struct KnownCluster {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Kind {
+    kind: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Output {
     output: String,
 }
@@ -96,6 +101,7 @@ pub struct Counters {
     removed: Counter,
     told: Mutex<HashMap<&'static str, Told>>,
     disk_free: Gauge,
+    store_size: Family<Kind, Gauge>,
 }
 
 impl Counters {
@@ -188,6 +194,12 @@ impl Counters {
                     Bytes,
                     Gauge::default()
                 ),
+                store_size: register!(
+                    "store_size",
+                    "What is stored takes, by kind, about; `file`: the file of SQLite",
+                    Bytes,
+                    Family::default()
+                ),
                 waiting: register!("output_waiting", "Alerts that wait, by output", Family::default()),
                 set_aside: register!(
                     "output_set_aside",
@@ -257,6 +269,14 @@ impl Counters {
     /// The store's disk has so many bytes left.
     pub fn disk_free(&self, bytes: u64) {
         self.disk_free.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// What the store takes.
+    pub fn store_usage(&self, usage: &Usage) {
+        let file = usage.file.map(|bytes| ("file".to_owned(), bytes));
+        for (kind, bytes) in usage.kinds.iter().cloned().chain(file) {
+            self.store_size.get_or_create(&Kind { kind }).set(bytes);
+        }
     }
 
     /// How outputs stand; one that isn't among them has nothing.

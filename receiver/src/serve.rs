@@ -18,7 +18,7 @@ use crate::freshness::{self, Freshness};
 use crate::intake::{self, Access, Admission, Intake, Limits, Pace, Worker};
 use crate::metrics::Counters;
 use crate::outputs;
-use crate::retention;
+use crate::retention::Retention;
 use crate::rules::reload::Reload;
 use crate::store::{Location, Store, StoreError};
 
@@ -101,13 +101,13 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     tokio::spawn(store.clone().watch_health(HEARTBEAT));
     tokio::spawn(watch_backlogs(store.clone(), counters.clone()));
     tokio::spawn(ignore_hangup());
-    tokio::spawn(retention::run(
-        config.retention.clone(),
-        location,
-        store.clone(),
-        hostname(),
-        counters.clone(),
-    ));
+    let retention = Retention {
+        options: config.retention.clone(),
+        store: store.clone(),
+        hostname: hostname(),
+        counters: counters.clone(),
+    };
+    tokio::spawn(retention.run(location));
     tokio::spawn(freshness::watch(fresh, config.silent_after.0, store.clone(), hostname(), counters.clone()));
     if config.outputs.http.values().any(|http| http.group.is_some()) {
         tokio::spawn(close_groups(store.clone()));

@@ -13,16 +13,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use activity::{ActivityFilter, Shown};
 pub use alert::{Alert, AlertsWanted, Stored, Subject};
 pub use beside::{
-    activity, add_silence, backlogs, erase, quarantine_counts, quarantined, read_alerts, remove_silence,
-    retry, silences,
+    activity, add_silence, backlogs, erase, erasures, quarantine_counts, quarantined, read_alerts,
+    remove_silence, retry, silences,
 };
 use database::Database;
+pub use erasure::Erasure;
 pub use error::{Health, OpenFailed, StoreError};
 pub use location::{Location, NoLocation};
 use quarantine::SetAside;
 pub use quarantine::{Kept, Quarantined};
 pub use query::Filter;
-pub use retention::Keep;
+pub use retention::{Keep, Retained, Usage};
 pub use route::{Backlog, Route, Waiting};
 pub use silence::Silence;
 pub use write::{Batch, Recorded};
@@ -34,6 +35,7 @@ mod activity;
 mod alert;
 mod beside;
 mod database;
+mod erasure;
 mod error;
 mod location;
 mod postgres;
@@ -132,12 +134,21 @@ impl Store {
         self.write(Write::Settled { output: output.to_owned(), written, refused }).await.map(drop)
     }
 
-    /// Removes some of what is not to be kept, oldest first; how many, 0 when nothing is left to remove.
+    /// One step of removing what is not to be kept, oldest first, and of giving back the room that it took. There is more
+    /// to do unless nothing was done.
     ///
     /// # Errors
     /// When the store can't be written.
-    pub async fn retain(&self, keep: Keep) -> Result<u64, StoreError> {
-        self.write(Write::Retain(keep)).await.map(|recorded| recorded.removed)
+    pub async fn retain(&self, keep: Keep) -> Result<Retained, StoreError> {
+        self.write(Write::Retain(keep)).await.map(|recorded| recorded.retained)
+    }
+
+    /// What the rows take: as they say, and for SQLite the bytes of the file.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn usage(&self) -> Result<Usage, StoreError> {
+        self.reader.usage().await
     }
 
     /// Bytes within a file of SQLite that are free to be written to.

@@ -1,7 +1,11 @@
 //! What commands ask of a store beside the receiver that writes it.
 
 use super::database::Database;
+use super::erasure::{self, Erasure};
 use super::{ActivityFilter, Backlog, Filter, Kept, Location, Shown, Silence, StoreError};
+
+/// Quarantined records read at once.
+const PAGE: u32 = 100;
 
 /// Gives the stored alerts of a store that this process doesn't write, as [`Store::alerts`] does.
 ///
@@ -46,12 +50,34 @@ pub async fn activity(location: &Location, filter: &ActivityFilter) -> Result<Ve
     Database::read_only(location).activity(filter).await
 }
 
-/// Removes the alerts about a user; how many.
+/// Removes the alerts and the activity of a user, and the quarantined records that name it, and notes that `author` did.
 ///
 /// # Errors
-/// When the store can't be written.
-pub async fn erase(location: &Location, user: &str) -> Result<u64, StoreError> {
-    Database::attach(location).erase(user).await
+/// When the store can't be written. What was removed until then is not noted.
+pub async fn erase(location: &Location, user: &str, author: &str, now: i64) -> Result<Erasure, StoreError> {
+    let database = Database::attach(location);
+    let (alerts, activity) = database.erase(user).await?;
+    let (mut after, mut quarantined) = (0, 0);
+    loop {
+        let page = database.quarantined(after, None, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        for kept in page.iter().filter(|kept| erasure::names(&kept.quarantined.record, user)) {
+            quarantined += u64::from(database.erase_record(kept.seq).await?);
+        }
+    }
+    let (author, user_digest) = (author.to_owned(), erasure::digest(user));
+    let erasure = Erasure { at: now, author, user_digest, alerts, activity, quarantined };
+    database.note_erasure(&erasure).await?;
+    Ok(erasure)
+}
+
+/// Who had what is stored about somebody removed, oldest first.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn erasures(location: &Location) -> Result<Vec<Erasure>, StoreError> {
+    Database::read_only(location).erasures().await
 }
 
 /// How each output stands for which anything waits or was refused.

@@ -7,8 +7,8 @@ use super::postgres::{self, Postgres};
 use super::query::Filter;
 use super::sqlite::{self, Sqlite};
 use super::{
-    ActivityFilter, AlertsWanted, Backlog, Kept, Location, OpenFailed, Recorded, Route, Shown, Silence,
-    StoreError, Stored, Waiting, Write,
+    ActivityFilter, AlertsWanted, Backlog, Erasure, Kept, Location, OpenFailed, Recorded, Route, Shown,
+    Silence, StoreError, Stored, Usage, Waiting, Write,
 };
 
 /// A database, for reading.
@@ -149,8 +149,32 @@ impl Database {
         ask!(self, activity_page(before, id, limit))
     }
 
-    pub(super) async fn erase(&self, user: &str) -> Result<u64, StoreError> {
+    pub(super) async fn erase(&self, user: &str) -> Result<(u64, u64), StoreError> {
         ask!(self, erase(user))
+    }
+
+    pub(super) async fn erase_record(&self, seq: i64) -> Result<bool, StoreError> {
+        ask!(self, erase_record(seq))
+    }
+
+    pub(super) async fn note_erasure(&self, erasure: &Erasure) -> Result<(), StoreError> {
+        ask!(self, note_erasure(erasure))
+    }
+
+    pub(super) async fn erasures(&self) -> Result<Vec<Erasure>, StoreError> {
+        ask!(self, erasures())
+    }
+
+    pub(super) async fn usage(&self) -> Result<Usage, StoreError> {
+        let kinds = ask!(self, usage())?;
+        let (file, filled) = match self {
+            Self::Sqlite(sqlite) => {
+                let (file, filled) = sqlite.size().await.map_err(|cause| self.unreadable(&cause))?;
+                (Some(file), Some(filled))
+            }
+            Self::Postgres(_) => (None, None),
+        };
+        Ok(Usage { kinds, file, filled })
     }
 
     /// Bytes in a file that are free to be written to. A server looks after its own.

@@ -1,24 +1,64 @@
-//! What goes when there is too much: the oldest, of alerts and quarantined records alike. Identities stay.
+//! What goes when there is too much: the oldest, of alerts, quarantined records and activity alike. Identities go long after
+//! nobody can send their events again.
 
 /// What is to be kept.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Keep {
-    /// Alerts stored at or after this, milliseconds since 1970.
+    /// Alerts and activity stored at or after this, milliseconds since 1970.
     pub alerts_since: i64,
     /// Quarantined records stored at or after this, milliseconds since 1970.
     pub quarantine_since: i64,
-    /// The newest that are together no larger than this, in bytes, about.
+    /// Identities of events seen at or after this, milliseconds since 1970.
+    pub identities_since: i64,
+    /// Identities of events seen at or after this whatever the room that they take, milliseconds since 1970.
+    pub identities_surely: i64,
+    /// The newest that are together no larger than this, in bytes.
     pub bytes: Option<i64>,
     /// None of the oldest, whatever else: there is no room.
     pub make_room: bool,
 }
 
+/// What one step of retention did.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Retained {
+    /// Rows removed.
+    pub rows: u64,
+    /// Pages of the file given back.
+    pub pages: u64,
+}
+
+/// What a store takes.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Usage {
+    /// Bytes by kind (`alerts`, `quarantine`, `activity`, `identities`), about.
+    pub kinds: Vec<(String, i64)>,
+    /// Bytes of the file of SQLite, its log not counted.
+    pub file: Option<i64>,
+    /// Those of them that hold something.
+    pub filled: Option<i64>,
+}
+
+impl Keep {
+    /// Whether identities, which take so many bytes, leave too little to the rest.
+    pub(super) fn has_too_many_identities(&self, bytes: i64) -> bool {
+        self.bytes.is_some_and(|most| bytes > most / 2)
+    }
+}
+
 /// A row that may go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Old {
+    /// Its place in the order of its kind.
     pub(super) seq: i64,
     pub(super) stored_at: i64,
     pub(super) size: i64,
+}
+
+/// Rows of one kind, the oldest of them, and since when they are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind<'a> {
+    pub(super) since: i64,
+    pub(super) oldest: &'a [Old],
 }
 
 /// Rows that go: all up to a place.
@@ -35,33 +75,26 @@ impl Cut {
     }
 }
 
-/// Of the oldest alerts and records, each in the order of their places, those that go; `used` is what all rows take.
-pub(super) fn cut(keep: &Keep, used: i64, alerts: &[Old], quarantine: &[Old]) -> (Cut, Cut) {
-    let (mut of_alerts, mut of_quarantine) = (Cut::default(), Cut::default());
-    let (mut alerts, mut quarantine) = (alerts.iter().peekable(), quarantine.iter().peekable());
+/// Of the oldest rows of each kind those that go; `used` is what all rows take.
+pub(super) fn cut<const N: usize>(keep: &Keep, used: i64, kinds: [Kind<'_>; N]) -> [Cut; N] {
+    let mut cuts = kinds.map(|kind| (kind.since, kind.oldest.iter().peekable(), Cut::default()));
     let mut excess = keep.bytes.map_or(0, |bytes| used.saturating_sub(bytes));
     loop {
-        let alert_first = match (alerts.peek(), quarantine.peek()) {
-            (None, None) => break,
-            (Some(alert), Some(record)) => alert.stored_at <= record.stored_at,
-            (alert, _) => alert.is_some(),
-        };
-        let (from, cut, since) = if alert_first {
-            (&mut alerts, &mut of_alerts, keep.alerts_since)
-        } else {
-            (&mut quarantine, &mut of_quarantine, keep.quarantine_since)
-        };
-        let Some(old) = from.peek() else { break };
+        let oldest = cuts.iter_mut().filter_map(|(since, rows, cut)| {
+            let old = **rows.peek()?;
+            Some((old, *since, rows, cut))
+        });
+        let Some((old, since, rows, cut)) = oldest.min_by_key(|(old, ..)| old.stored_at) else { break };
         if old.stored_at < since || excess > 0 || keep.make_room {
             excess -= old.size;
-            cut.add(old);
-            from.next();
+            cut.add(&old);
+            rows.next();
         } else {
             // Nothing younger of its kind goes either.
-            while from.next().is_some() {}
+            while rows.next().is_some() {}
         }
     }
-    (of_alerts, of_quarantine)
+    cuts.map(|(.., cut)| cut)
 }
 
 #[cfg(test)]
@@ -73,7 +106,12 @@ mod tests {
     }
 
     fn upto(keep: Keep, used: i64) -> (i64, i64) {
-        let (alerts, quarantine) = cut(&keep, used, &olds(&[1, 3, 5]), &olds(&[2, 4, 6]));
+        let (alerts, quarantine) = (olds(&[1, 3, 5]), olds(&[2, 4, 6]));
+        let kinds = [
+            Kind { since: keep.alerts_since, oldest: &alerts },
+            Kind { since: keep.quarantine_since, oldest: &quarantine },
+        ];
+        let [alerts, quarantine] = cut(&keep, used, kinds);
         assert_eq!((alerts.bytes, quarantine.bytes), (alerts.rows * 10, quarantine.rows * 10));
         (alerts.upto, quarantine.upto)
     }

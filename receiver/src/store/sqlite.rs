@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection as _};
 
@@ -26,7 +26,14 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("silences", include_str!("../../migrations/0003_silences.sql")),
     ("retention", include_str!("../../migrations/0004_retention.sql")),
     ("activity", include_str!("../../migrations/0005_activity.sql")),
+    ("bounds", include_str!("../../migrations/0006_bounds.sql")),
 ];
+
+/// Bytes that the log beside the file keeps after it was larger.
+const LOG: u64 = 16 << 20;
+
+/// Most pages given back in one transaction.
+const SHRINK: i64 = 2000;
 
 /// How long a statement waits for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(5);
@@ -42,11 +49,10 @@ impl Sqlite {
     /// Opens, makes or migrates the file.
     pub(super) async fn open(path: &Path) -> Result<Self, OpenFailed> {
         create_private(path)?;
+        let failed = |cause: String| OpenFailed::Database { store: path.display().to_string(), cause };
+        prepare(path).await.map_err(|cause| failed(cause.to_string()))?;
         let this = Self::with(path, options(path));
-        migrator(MIGRATIONS).run(&this.pool).await.map_err(|cause| OpenFailed::Database {
-            store: path.display().to_string(),
-            cause: cause.to_string(),
-        })?;
+        migrator(MIGRATIONS).run(&this.pool).await.map_err(|cause| failed(cause.to_string()))?;
         Ok(this)
     }
 
@@ -62,9 +68,14 @@ impl Sqlite {
 
     /// Bytes in the file that hold nothing.
     pub(super) async fn room(&self) -> sqlx::Result<u64> {
-        let pages: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&self.pool).await?;
-        let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&self.pool).await?;
-        Ok(u64::try_from(pages.saturating_mul(size)).unwrap_or_default())
+        let (file, filled) = self.size().await?;
+        Ok(u64::try_from(file.saturating_sub(filled)).unwrap_or_default())
+    }
+
+    /// Bytes of the file, and those of them that hold something.
+    pub(super) async fn size(&self) -> sqlx::Result<(i64, i64)> {
+        let (pages, free, size) = pages(&mut *self.pool.acquire().await?).await?;
+        Ok((pages.saturating_mul(size), pages.saturating_sub(free).saturating_mul(size)))
     }
 
     fn with(path: &Path, options: SqliteConnectOptions) -> Self {
@@ -136,7 +147,47 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .pragma("journal_size_limit", LOG.to_string())
         .busy_timeout(BUSY)
+}
+
+/// Makes an empty file one that can shrink: this has to be said before anything is in it.
+async fn prepare(path: &Path) -> sqlx::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+        return Ok(());
+    }
+    let options = SqliteConnectOptions::new().filename(path).auto_vacuum(SqliteAutoVacuum::Incremental);
+    let mut connection = options.journal_mode(SqliteJournalMode::Delete).busy_timeout(BUSY).connect().await?;
+    sqlx::query("VACUUM").execute(&mut connection).await?;
+    connection.close().await
+}
+
+/// Bytes of the file that hold something.
+pub(super) async fn used(on: &mut Connection) -> sqlx::Result<i64> {
+    let (pages, free, size) = pages(on).await?;
+    Ok(pages.saturating_sub(free).saturating_mul(size))
+}
+
+/// How many pages the file has, how many of them hold nothing, and the bytes of one.
+async fn pages(on: &mut Connection) -> sqlx::Result<(i64, i64, i64)> {
+    let pages = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *on).await?;
+    let free = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut *on).await?;
+    let size = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut *on).await?;
+    Ok((pages, free, size))
+}
+
+/// One step of giving back what the file has more than `bytes`, of its pages that hold nothing.
+pub(super) async fn shrink(on: &mut Connection, bytes: Option<i64>) -> sqlx::Result<u64> {
+    let Some(bytes) = bytes else { return Ok(0) };
+    let (pages, free, size) = pages(on).await?;
+    let excess = pages.saturating_sub(bytes / size.max(1)).min(free).min(SHRINK);
+    if excess > 0 {
+        let sql = sqlx::AssertSqlSafe(format!("PRAGMA incremental_vacuum({excess})"));
+        sqlx::query(sql).fetch_all(&mut *on).await?;
+    }
+    // None in a file of an earlier version, which can't shrink: there they are written to again.
+    let left = self::pages(on).await?.0;
+    Ok(u64::try_from(pages.saturating_sub(left)).unwrap_or_default())
 }
 
 /// Makes the file for its owner alone, as SQLite then makes the log beside it.

@@ -10,12 +10,13 @@ use uuid::Uuid;
 
 use super::super::quarantine::SetAside;
 use super::super::query::{Filter, Value};
-use super::super::retention::{Cut, Old, cut};
+use super::super::retention::{Kind, Old, cut};
 use super::super::{ActivityFilter, AlertsWanted, Shown, Stored};
 use super::super::{
-    Alert, Backlog, Batch, Keep, Kept, Quarantined, Recorded, Route, Silence, Waiting, Write,
+    Alert, Backlog, Batch, Erasure, Keep, Kept, Quarantined, Recorded, Retained, Route, Silence, Waiting,
+    Write,
 };
-use super::{Connection, Driver};
+use super::{Connection, Driver, shrink, used};
 use crate::activity::Activity;
 use crate::outputs::group;
 
@@ -35,7 +36,7 @@ mod silences;
 pub(in crate::store) use activity::activity;
 pub(in crate::store) use kept::{clusters, quarantine_counts, quarantined};
 pub(in crate::store) use pages::{activity_page, hits, page};
-pub(in crate::store) use retention::erase;
+pub(in crate::store) use retention::{erase, erase_record, erasures, note_erasure, usage};
 pub(in crate::store) use silences::{add_silence, remove_silence, silences};
 
 /// Bytes of alerts given to an output at once, and what is left of the last one.
@@ -67,8 +68,9 @@ pub(in crate::store) async fn apply(
         }
         Write::CloseGroups => groups::close_groups(on, now).await?,
         Write::Retain(keep) => {
-            let removed = retention::retain(on, keep).await?;
-            return Ok(Recorded { removed, ..Recorded::default() });
+            let rows = retention::retain(on, keep).await?;
+            let pages = shrink(on, keep.bytes).await?;
+            return Ok(Recorded { retained: Retained { rows, pages }, ..Recorded::default() });
         }
         Write::Seen(newest) => kept::seen(on, newest).await?,
         Write::Close => {}
@@ -87,6 +89,9 @@ async fn record(
     let mut silenced = 0;
     for alerts in batch.alerts.chunks(ROWS) {
         let mut claimed = claim(on, alerts, now).await?;
+        if claimed.len() < alerts.len() {
+            seen_again(on, alerts, now).await?;
+        }
         // Of two equal alerts in one batch the first is the new one.
         let are_new: Vec<_> =
             alerts.iter().map(|alert| claimed.remove(alert.id.as_bytes().as_slice())).collect();
@@ -125,7 +130,7 @@ async fn record(
     for seq in &batch.released {
         retention::release(on, *seq).await?;
     }
-    Ok(Recorded { new, silenced, removed: 0 })
+    Ok(Recorded { new, silenced, ..Recorded::default() })
 }
 
 /// Takes the identities of `alerts`; those that were not taken before.
@@ -135,7 +140,25 @@ async fn claim(on: &mut Connection, alerts: &[Alert], now: i64) -> sqlx::Result<
         row.push_bind(alert.id.as_bytes().as_slice()).push_bind(now);
     });
     query.push(" ON CONFLICT DO NOTHING RETURNING id");
-    query.build().fetch_all(on).await?.iter().map(|row| row.try_get(0)).collect()
+    let rows = query.build().fetch_all(&mut *on).await?;
+    let claimed: HashSet<_> = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
+    if !claimed.is_empty() {
+        let bytes = retention::IDENTITY.saturating_mul(i64::try_from(claimed.len()).unwrap_or_default());
+        retention::use_more(on, "identities", bytes).await?;
+    }
+    Ok(claimed)
+}
+
+/// Notes that events were seen once more, those that were not seen for a day.
+async fn seen_again(on: &mut Connection, alerts: &[Alert], now: i64) -> sqlx::Result<()> {
+    const DAY: i64 = 86_400_000;
+    let mut query = QueryBuilder::<Driver>::new("UPDATE identities SET stored_at = ");
+    query.push_bind(now).push(" WHERE stored_at < ").push_bind(now.saturating_sub(DAY)).push(" AND id IN (");
+    let mut ids = query.separated(", ");
+    for alert in alerts {
+        ids.push_bind(alert.id.as_bytes().as_slice());
+    }
+    query.push(")").build().execute(on).await.map(drop)
 }
 
 /// Stores `alerts`; their places by identity.

@@ -4,6 +4,7 @@ use audit_rules::Priority;
 use uuid::Uuid;
 
 use super::*;
+use crate::activity::{Activity, Entry};
 
 fn location(folder: &tempfile::TempDir) -> Location {
     Location::Sqlite(folder.path().join("alerts.db"))
@@ -211,7 +212,7 @@ async fn what_is_silenced_is_stored_and_not_sent_until_the_silence_ends() {
     };
     let record = async |alerts: Vec<Alert>| store.record(Batch { alerts, ..Batch::default() }).await.unwrap();
     let recorded = record(vec![by(1, "eve"), by(3, "bob"), by(2, "eve")]).await;
-    assert_eq!(recorded, Recorded { new: vec![true; 3], silenced: 1, removed: 0 });
+    assert_eq!(recorded, Recorded { new: vec![true; 3], silenced: 1, ..Recorded::default() });
     let waits = async || {
         store.waiting("stdout", 9).await.unwrap().iter().map(|alert| alert.id.as_u128()).collect::<Vec<_>>()
     };
@@ -272,6 +273,27 @@ async fn alerts_alike_are_the_first_and_then_how_many_more() {
     assert_eq!(sent().await, [r#"{"output":"8"}"#]);
 }
 
+async fn retain(store: &Store, keep: Keep) -> u64 {
+    let mut removed = 0;
+    loop {
+        let retained = store.retain(keep).await.unwrap();
+        removed += retained.rows;
+        if retained == Retained::default() {
+            return removed;
+        }
+    }
+}
+
+async fn scalar(store: &Store, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(pool(store)).await.unwrap()
+}
+
+fn entry(id: u128, user: &str) -> Activity {
+    let entry = Entry { user: user.to_owned(), command: Some("x".repeat(500)), ..Entry::default() };
+    let (id, started) = (Uuid::from_u128(id), id as i64);
+    Activity { id, started, ended: None, code: None, cluster: String::new(), entry }
+}
+
 #[tokio::test]
 async fn what_retention_removes_is_known_still_and_no_output_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -286,35 +308,74 @@ async fn what_retention_removes_is_known_still_and_no_output_waits_for_it() {
         .record(Batch { quarantined: vec![record(1), record(1), record(2)], ..batch(0..2500) })
         .await
         .unwrap();
-    let used = async || -> i64 {
-        let counted: i64 = sqlx::query_scalar(
-            "SELECT sum(size) FROM (SELECT size FROM alerts UNION ALL SELECT size FROM quarantine)",
-        )
-        .fetch_one(pool(&store))
-        .await
-        .unwrap();
-        let told: i64 =
-            sqlx::query_scalar("SELECT sum(bytes) FROM usage").fetch_one(pool(&store)).await.unwrap();
-        assert_eq!(counted, told);
-        told
-    };
-    let before = used().await;
-    let keep = Keep { bytes: Some(before / 2), ..Keep::default() };
-    let mut removed = 0;
-    loop {
-        match store.retain(keep).await.unwrap() {
-            0 => break,
-            some => removed += some,
+    // Of a request the stages are one entry, counted once.
+    let activity = (0..200).map(|id| entry(id % 100, "eve")).collect();
+    store.record(Batch { activity, ..Batch::default() }).await.unwrap();
+    let counted = async || {
+        let kinds = store.usage().await.unwrap().kinds;
+        let told = |kind: &str| kinds.iter().find(|(name, _)| name == kind).unwrap().1;
+        for (kind, sql) in [
+            ("alerts", "SELECT coalesce(sum(size), 0) FROM alerts"),
+            ("quarantine", "SELECT coalesce(sum(size), 0) FROM quarantine"),
+            ("activity", "SELECT coalesce(sum(size), 0) FROM activity"),
+            ("identities", "SELECT count(*) * 100 FROM identities"),
+        ] {
+            assert_eq!(told(kind), scalar(&store, sql).await, "{kind}");
         }
-    }
-    let left = used().await;
-    assert!(left <= before / 2 && left > before / 2 - 2000, "{left} of {before}");
+    };
+    counted().await;
+    let before = store.usage().await.unwrap().filled.unwrap();
+    let keep = Keep { bytes: Some(before * 2 / 3), ..Keep::default() };
+    assert!(retain(&store, keep).await > 500);
+    counted().await;
+    let usage = store.usage().await.unwrap();
+    assert!(
+        usage.file.unwrap() <= before * 2 / 3 && usage.filled > Some(before / 3),
+        "{usage:?} of {before}"
+    );
     let alerts = documents(&store, Filter::default()).await;
-    assert!(removed > 1000 && alerts.last().unwrap() == r#"{"id":2499}"#);
+    assert_eq!(alerts.last().unwrap(), r#"{"id":2499}"#);
     assert_eq!(store.waiting("stdout", 9999).await.unwrap().len(), alerts.len());
     assert!(store.record(batch(0..2500)).await.unwrap().new.iter().all(|new| !new));
-    assert_eq!(store.retain(Keep { alerts_since: i64::MAX, ..keep }).await.unwrap(), 1000);
+    assert_eq!(retain(&store, Keep { alerts_since: i64::MAX, ..keep }).await, alerts.len() as u64 + 100);
+    counted().await;
     store.seen(BTreeMap::from([("a".to_owned(), 2)])).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_identity_goes_long_after_its_event_was_seen_last_and_not_before_its_alert() {
+    const DAY: i64 = 86_400_000;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&location(&folder), Vec::new()).await.unwrap();
+    store.record(batch(1..=4)).await.unwrap();
+    let now = jiff::Timestamp::now().as_millisecond();
+    // As if so many days ago.
+    let seen = async |id: u128, days: i64| {
+        let sql = "UPDATE identities SET stored_at = $1 WHERE id = $2";
+        let id = Uuid::from_u128(id).as_bytes().to_vec();
+        sqlx::query(sql).bind(now - days * DAY).bind(id).execute(pool(&store)).await.unwrap();
+    };
+    for (id, days) in [(1, 40), (2, 40), (3, 20), (4, 40)] {
+        seen(id, days).await;
+    }
+    let keep = Keep {
+        alerts_since: now - 90 * DAY,
+        identities_since: now - 30 * DAY,
+        identities_surely: now - DAY,
+        ..Keep::default()
+    };
+    assert_eq!(retain(&store, keep).await, 0, "the alerts are there");
+    // Seen again counts as seen.
+    assert_eq!(store.record(batch([2])).await.unwrap().new, [false]);
+    let keep = Keep { alerts_since: i64::MAX, ..keep };
+    assert_eq!(retain(&store, keep).await, 4 + 2);
+    assert_eq!(store.record(batch(1..=4)).await.unwrap().new, [true, false, false, true]);
+    // When there is no room for alerts because of them, the oldest go, down to a day.
+    retain(&store, keep).await;
+    seen(3, 20).await;
+    let many = Keep { bytes: Some(500), ..keep };
+    assert_eq!(retain(&store, many).await, 1, "the one of 20 days ago");
+    assert_eq!(store.record(batch(1..=4)).await.unwrap().new, [false, false, true, false]);
 }
 
 #[tokio::test]
@@ -330,8 +391,17 @@ async fn a_user_is_erased_and_a_record_is_let_go_of() {
         source: "intake".to_owned(),
         record: vec![7],
     };
-    store.record(Batch { alerts, quarantined: vec![record.clone()], ..Batch::default() }).await.unwrap();
-    assert_eq!((erase(&location, "eve").await, erase(&location, "eve").await), (Ok(1), Ok(0)));
+    let of_eve = Quarantined { record: br#"{"user":{"username":"eve"},"ob"#.to_vec(), ..record.clone() };
+    let records = vec![of_eve, record.clone()];
+    let activity = vec![entry(1, "eve"), entry(2, "bob"), entry(3, "eve")];
+    store.record(Batch { alerts, quarantined: records, activity, ..Batch::default() }).await.unwrap();
+    let erased = erase(&location, "eve", "me", 1).await.unwrap();
+    assert_eq!((erased.alerts, erased.activity, erased.quarantined), (1, 2, 1));
+    let again = erase(&location, "eve", "you", 2).await.unwrap();
+    assert_eq!((again.alerts, again.activity, again.quarantined), (0, 0, 0));
+    let noted = erasures(&location).await.unwrap();
+    assert_eq!(noted, [erased, again]);
+    assert!(!serde_json::to_string(&noted).unwrap().contains("eve"));
     assert_eq!(documents(&store, Filter::default()).await, [r#"{"id":2}"#]);
     assert_eq!(store.waiting("stdout", 9).await.unwrap().len(), 1);
     let counted = ("prod".to_owned(), "intake".to_owned(), "odd".to_owned(), 1);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
 use super::quarantine::SetAside;
-use super::{Alert, Keep, Quarantined, StoreError};
+use super::{Alert, Keep, Quarantined, Retained, StoreError};
 use crate::activity::Activity;
 
 /// What comes of one request: durable together or not at all.
@@ -38,8 +38,8 @@ pub struct Recorded {
     pub new: Vec<bool>,
     /// How many of the new ones are silenced.
     pub silenced: usize,
-    /// How many rows were removed.
-    pub removed: u64,
+    /// What retention did.
+    pub retained: Retained,
 }
 
 /// What the writer does for one caller.

@@ -6,9 +6,15 @@ use super::*;
 pub(super) async fn join(on: &mut Connection, now: i64, activity: &Activity) -> sqlx::Result<()> {
     let Activity { id, started, ended, code, cluster, entry } = activity;
     let document = serde_json::to_string(entry).unwrap_or_default();
+    let known = sqlx::query_scalar::<Driver, i64>("SELECT count(*) FROM activity WHERE id = $1");
+    let known = known.bind(id.to_string()).fetch_one(&mut *on).await? > 0;
+    let size = retention::size(document.len());
+    if !known {
+        retention::use_more(on, "activity", size).await?;
+    }
     sqlx::query(
-        "INSERT INTO activity (id, started, ended, code, kind, cluster, username, namespace, stored_at, document) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO UPDATE SET \
+        "INSERT INTO activity (id, started, ended, code, kind, cluster, username, namespace, stored_at, document, size) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO UPDATE SET \
          started = CASE WHEN excluded.started < activity.started THEN excluded.started ELSE activity.started END, \
          ended = coalesce(excluded.ended, activity.ended), code = coalesce(excluded.code, activity.code)",
     )
@@ -22,6 +28,7 @@ pub(super) async fn join(on: &mut Connection, now: i64, activity: &Activity) -> 
     .bind(text(&entry.namespace))
     .bind(now)
     .bind(document)
+    .bind(size)
     .execute(on)
     .await
     .map(drop)
