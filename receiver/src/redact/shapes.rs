@@ -33,6 +33,9 @@ const PREFIXES: [(&str, usize); 21] = [
 /// Begin the ids of access keys of AWS: 16 capitals and digits follow.
 const ACCESS_KEYS: [&str; 2] = ["AKIA", "ASIA"];
 
+/// No token is shorter.
+const SHORTEST: usize = 15;
+
 const KEY_BEGINS: &str = "-----BEGIN ";
 const KEY_NAME: &str = "PRIVATE KEY-----";
 const KEY_ENDS: &str = "-----END ";
@@ -102,6 +105,9 @@ fn runs(text: &str) -> impl Iterator<Item = Range<usize>> {
 
 /// Where in a run a token begins; what follows is taken for a part of it.
 fn token(run: &str) -> Option<usize> {
+    if run.len() < SHORTEST {
+        return None;
+    }
     let from = |start: usize| run.get(start..).unwrap_or_default();
     let at = |prefix: &str| {
         let before = |at: usize| run.as_bytes().get(at.wrapping_sub(1));

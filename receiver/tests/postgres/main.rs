@@ -136,14 +136,26 @@ async fn two_stores_on_one_database_are_one() {
     }
     let eve = ActivityFilter { user: Some("eve".to_owned()), ..ActivityFilter::default() };
     assert_eq!(store::activity(&location, &eve).await.unwrap()[0].ended, Some(7));
-    assert_eq!(store::erase(&location, "eve").await, Ok(1));
+    let erased = store::erase(&location, "eve", "me", 1).await.unwrap();
+    assert_eq!((erased.alerts, erased.activity, erased.quarantined), (0, 1, 0));
+    assert_eq!(store::erasures(&location).await.unwrap(), [erased]);
     let left = documents(&two, Filter::default()).await.len();
-    let keep = Keep { bytes: Some(10_000), ..Keep::default() };
-    let removed = two.retain(keep).await.unwrap() as usize;
+    let identities = async || {
+        let kinds = two.usage().await.unwrap().kinds;
+        kinds.into_iter().find(|(kind, _)| kind == "identities").unwrap().1
+    };
+    let known = identities().await;
+    let keep = Keep { bytes: Some(known + 10_000), ..Keep::default() };
+    let removed = two.retain(keep).await.unwrap().rows as usize;
     let rest = documents(&two, Filter::default()).await.len();
     assert!(removed > 0 && rest == left - removed && rest * 400 <= 10_000, "{left} {removed} {rest}");
-    assert_eq!(store::erase(&location, "").await.unwrap() as usize, rest);
+    assert_eq!(identities().await, known);
+    assert_eq!(store::erase(&location, "", "me", 2).await.unwrap().alerts as usize, rest);
     assert_eq!(two.record(batch([1, 2])).await.unwrap().new, [false, false]);
+    // Identities go when they are old.
+    while two.retain(Keep { identities_since: i64::MAX, ..Keep::default() }).await.unwrap().rows > 0 {}
+    assert_eq!(identities().await, 0);
+    assert_eq!(two.record(batch([1, 2])).await.unwrap().new, [true, true]);
     two.close().await;
 }
 
