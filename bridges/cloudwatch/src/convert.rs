@@ -147,7 +147,7 @@ fn filtered(line: &str) -> Option<Record> {
     let stream = field("logStreamName");
     let origin = if stream.is_empty() { String::new() } else { origin(&stream, &field("eventId")) };
     let time = raw.get("timestamp").and_then(|time| time.text().parse().ok()).map(Time::from_millis);
-    Some(Record { text, origin, time })
+    Some(Record { origin, time, ..Record::bare(text) })
 }
 
 /// Where a record stood.

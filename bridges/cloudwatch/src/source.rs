@@ -108,6 +108,6 @@ fn found(event: FilteredLogEvent, from: Time) -> Found<Record> {
     // The id is unique in its group; where there is none, the text tells.
     let told = if id.is_empty() { &text } else { &id };
     let key = RecordId::of(&[stream.as_bytes(), &time.as_millis().to_be_bytes(), told.as_bytes()]);
-    let record = Record { text, origin: origin(&stream, &id), time: Some(time) };
+    let record = Record { origin: origin(&stream, &id), time: Some(time), ..Record::bare(text) };
     Found { id: key, time, ingested: event.ingestion_time.map(Time::from_millis), record }
 }

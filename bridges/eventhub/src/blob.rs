@@ -158,6 +158,7 @@ fn of_metadata(headers: &HeaderMap) -> Position {
             .filter(|number| *number >= 0),
         offset: get("x-ms-meta-offset"),
         since: None,
+        ..Position::default()
     }
 }
 

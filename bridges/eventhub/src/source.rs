@@ -21,7 +21,7 @@ mod metrics;
 mod position;
 
 pub use credit::Credit;
-pub use metrics::{Gap, HubMetrics};
+pub use metrics::{Gap, HubMetrics, Replaced};
 pub use position::Position;
 
 /// When a partition is first asked how far behind its reader is: the service refuses some links only once they stand. Later
@@ -220,15 +220,21 @@ impl Partition {
     fn take(&mut self, received: Received, records: &mut Vec<Record>) -> usize {
         let message = match received {
             Received::Message(message) => message,
-            Received::Undecodable(reason) => {
-                let text = format!("{{\"undecodable\":{}}}", serde_json::Value::from(reason));
+            Received::Undecodable { reason, text } => {
                 let origin = format!("{}, behind {}", self.unit, self.position);
-                records.push(Record { text, origin, time: None });
+                records.push(Record { origin, unreadable: Some(reason), ..Record::bare(text) });
+                self.position.pass();
                 return 0;
             }
         };
         let fresh = self.link.as_mut().is_some_and(|link| std::mem::take(&mut link.fresh));
         if let Some(last) = self.position.sequence {
+            if fresh && message.sequence <= last {
+                // It was asked for what is behind that.
+                self.link = None;
+                self.replaced();
+                return 0;
+            }
             if message.sequence <= last {
                 return message.body.len();
             }
@@ -239,7 +245,7 @@ impl Partition {
         let bytes = message.body.len();
         self.credit.saw(bytes);
         self.hub_metrics.read(&self.unit, message.enqueued);
-        self.position = Position::behind(&message);
+        self.position = self.position.behind(&message);
         records.push(self.record(message));
         bytes
     }
@@ -249,6 +255,7 @@ impl Partition {
             text: audit_event::payload::text(&message.body).into_owned(),
             origin: format!("{}, sequence number {}", self.unit, message.sequence),
             time: message.enqueued.map(|time: Timestamp| Time::from_millis(time.as_milliseconds())),
+            unreadable: message.unreadable.map(str::to_owned),
         }
     }
 
@@ -321,14 +328,16 @@ impl Partition {
         match self.position.sequence {
             Some(last) if last + 1 < properties.first => {
                 Gap { unit: &self.unit, after: last, before: properties.first }.emit(&self.hub_metrics);
+                self.position = self.position.oldest();
             }
-            _ => tracing::error!(
-                unit = self.unit,
-                position = %self.position,
-                "the position is of another event hub, probably one of the same name; reading from the beginning"
-            ),
+            _ => self.replaced(),
         }
-        self.position = Position::default();
+    }
+
+    /// The position is of another hub of that name: all of this one is new.
+    fn replaced(&mut self) {
+        Replaced { unit: &self.unit, position: &self.position }.emit(&self.hub_metrics);
+        self.position = self.position.in_another_hub();
     }
 }
 

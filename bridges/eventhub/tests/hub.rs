@@ -2,21 +2,26 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails here fails")]
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use audit_bridge::checkpoint::{CheckpointStore, FileStore, Lease, Patience};
+use audit_bridge::deliver::{Answer, Deliverer, Keep, Target, Transport};
 use audit_bridge::metrics::Metrics;
 use audit_bridge::time::From;
-use audit_bridge::{Batch, Source};
+use audit_bridge::unit::Unit;
+use audit_bridge::{Batch, Convert, Converted, Record, Source};
 use audit_fakes::azure::{self, EventHubs, Hub as FakeHub, Selector};
 use audit_service::client::{Client, Options};
 use audit_service::health::Health;
+use audit_service::shutdown::Shutdown;
 use eventhub_bridge::amqp::{Condition, Endpoint, Failure, Start};
 use eventhub_bridge::config::Config;
 use eventhub_bridge::credentials::{Credentials, Entra, Identity};
 use eventhub_bridge::hub::{Hub, Settings, Unavailable};
 use eventhub_bridge::source::{HubMetrics, Partition, Position, Reading};
+use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -388,9 +393,81 @@ async fn an_expired_position_begins_at_the_oldest_message() {
     assert!(counted.contains(&format!("test_missed_total{{unit=\"audit/0\"}} {gone}")), "{counted}");
 
     // A hub that was made anew numbers from zero.
-    let foreign = Position { sequence: Some(4_711), offset: Some("9:9:9".to_owned()), since: None };
-    let mut read = partition(&reading, "0", Some(foreign));
-    assert_eq!(take(&mut read, 5).await, numbers(15..20));
+    for position in [
+        r#"{"sequence":4711,"offset":"9:9:9"}"#,
+        // Offsets of the old hub may be such of the new one.
+        r#"{"sequence":18,"offset":"1:65536:16"}"#,
+    ] {
+        let mut read = partition(&reading, "0", serde_json::from_str(position).ok());
+        assert_eq!(take(&mut read, 5).await, numbers(15..20), "{position}");
+    }
+    let counted = registry.encode();
+    assert!(counted.contains("test_replaced_total{unit=\"audit/0\"} 2"), "{counted}");
+}
+
+/// Takes everything.
+#[derive(Clone, Default)]
+struct Taken(Arc<Mutex<Vec<String>>>);
+
+impl Transport for Taken {
+    async fn post(&self, target: Target, body: bytes::Bytes) -> Result<Answer, String> {
+        assert_eq!(target, Target::Events);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let events = body["items"].as_array().unwrap().iter().map(|event| event["auditID"].to_string());
+        self.0.lock().unwrap().extend(events);
+        Ok(Answer { status: 200, ..Answer::default() })
+    }
+}
+
+/// One audit event a message.
+struct Numbered;
+
+impl Convert for Numbered {
+    const LIST: &'static str = "records";
+
+    fn convert(&self, record: &Record) -> Vec<Converted> {
+        vec![Converted::Event(format!("{{\"auditID\":{}}}", record.text))]
+    }
+}
+
+#[tokio::test]
+async fn the_position_in_a_hub_that_was_made_anew_is_committed_and_read_on_from() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 1);
+    fill(&held, 0, 0..10);
+    let hub = hub(&fake);
+    let reading = reading(&hub, true);
+    let store: Arc<dyn CheckpointStore> = Arc::new(FileStore::new(tempfile::tempdir().unwrap().keep()));
+    let mut old = Lease::acquire(Arc::clone(&store), "audit/0", "old", Patience::Once).await.unwrap();
+    old.commit(Some(json!({"sequence": 4711, "offset": "9:9:9"}))).await.unwrap();
+    old.release().await.unwrap();
+    let taken = Taken::default();
+    for (more, committed) in [(0, 9), (0, 9), (5, 14)] {
+        fill(&held, 0, 10..10 + more);
+        let lease = Lease::acquire(Arc::clone(&store), "audit/0", "new", Patience::Once).await.unwrap();
+        let position = serde_json::from_value(lease.position().unwrap().clone()).unwrap();
+        let health = Health::new();
+        let condition = health.condition("receiver");
+        let unit = Unit {
+            name: "audit/0".to_owned(),
+            source: partition(&reading, "0", Some(position)),
+            convert: Arc::new(Numbered),
+            deliverer: Arc::new(Deliverer::new(
+                taken.clone(),
+                Keep::Receiver,
+                "audit/0",
+                condition,
+                Metrics::default(),
+            )),
+            lease,
+            condition: health.condition("checkpoint"),
+            metrics: Metrics::default(),
+        };
+        tokio::time::timeout(SOON, unit.run(&Shutdown::new())).await.expect("in time").unwrap();
+        let stored = store.load("audit/0").await.unwrap().unwrap().0.position;
+        assert_eq!((&stored["hub"], &stored["sequence"]), (&json!(1), &json!(committed)), "{stored}");
+        assert_eq!(*taken.0.lock().unwrap(), numbers(0..committed + 1));
+    }
 }
 
 #[tokio::test]

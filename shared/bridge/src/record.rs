@@ -15,12 +15,14 @@ pub struct Record {
     pub origin: String,
     /// When the source says it was written.
     pub time: Option<Time>,
+    /// Why the source could not read it: then the text is what could be had of it, and goes into the quarantine.
+    pub unreadable: Option<String>,
 }
 
 impl Record {
     /// A record of which only the text is known.
     pub fn bare(text: impl Into<String>) -> Self {
-        Self { text: text.into(), origin: String::new(), time: None }
+        Self { text: text.into(), origin: String::new(), time: None, unreadable: None }
     }
 }
 

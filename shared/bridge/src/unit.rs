@@ -95,6 +95,7 @@ impl<S: Source, C: Convert, T: Transport> Unit<S, C, T> {
             loads: VecDeque::new(),
             in_flight: VecDeque::new(),
             due: None,
+            goes_on: true,
             ledger: Ledger::default(),
         };
         let outcome = running.run(inbox, reader, shutdown).await;
@@ -147,6 +148,8 @@ struct Running<P, C, T> {
     in_flight: VecDeque<Sent<P>>,
     due: Option<Claim<P>>,
     committed: Option<P>,
+    /// The last claim lay behind what is committed.
+    goes_on: bool,
     ledger: Ledger,
 }
 
@@ -194,7 +197,10 @@ impl<P: Position, C: Convert, T: Transport> Running<P, C, T> {
 
     fn take(&mut self, batch: Batch<P>) {
         for record in batch.records {
-            let converted = self.convert.convert(&record);
+            let converted = match record.unreadable {
+                Some(reason) => vec![Converted::Quarantined { reason, record: record.text }],
+                None => self.convert.convert(&record),
+            };
             for part in &converted {
                 match part {
                     Converted::Event(_) => self.metrics.record(&self.name, "event"),
@@ -298,7 +304,7 @@ impl<P: Position, C: Convert, T: Transport> Running<P, C, T> {
     }
 
     /// I1 and I2.
-    fn may_commit(&self, claim: &Claim<P>) -> bool {
+    fn may_commit(&mut self, claim: &Claim<P>) -> bool {
         let delivered = self.ledger.covers(claim.records);
         if !delivered {
             let what = format!("a position behind {} records with {:?}", claim.records, self.ledger);
@@ -306,7 +312,14 @@ impl<P: Position, C: Convert, T: Transport> Running<P, C, T> {
         }
         debug_assert!(delivered, "I1: {:?} does not cover {}", self.ledger, claim.records);
         // Under a clock that was wrong a source may read again what is committed; that is no reason to go back.
-        delivered && self.committed.as_ref().is_none_or(|committed| claim.position.follows(committed))
+        let follows = self.committed.as_ref().is_none_or(|committed| claim.position.follows(committed));
+        if std::mem::replace(&mut self.goes_on, follows) && !follows {
+            tracing::warn!(
+                unit = self.name,
+                "what is read lies before the committed position; nothing is committed until it is past that"
+            );
+        }
+        delivered && follows
     }
 }
 

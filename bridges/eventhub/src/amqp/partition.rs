@@ -11,7 +11,7 @@ use fe2o3_amqp::link::receiver::CreditMode;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::definitions::{Fields, SenderSettleMode};
 use fe2o3_amqp::types::messaging::annotations::AnnotationKey;
-use fe2o3_amqp::types::messaging::{Body, FilterSet, MessageAnnotations, Source};
+use fe2o3_amqp::types::messaging::{AmqpValue, Body, FilterSet, MessageAnnotations, Source};
 use fe2o3_amqp::types::primitives::{Symbol, Value};
 use serde_amqp::described::Described;
 use serde_amqp::descriptor::Descriptor;
@@ -21,6 +21,9 @@ use super::{Connection, Failure, value, within};
 
 /// The selector filter's name and code (<http://www.amqp.org/specification/1.0/filters>).
 const SELECTOR: &str = "apache.org:selector-filter:string";
+
+/// What is wrong with a message that was sent as a value of AMQP.
+const STRUCTURE: &str = "a message whose body is a structure of AMQP, not bytes";
 
 /// One partition as one consumer group sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,6 +82,8 @@ pub struct Message {
     pub enqueued: Option<Timestamp>,
     /// What its sender sent.
     pub body: Vec<u8>,
+    /// Why that can't be read: then the body is how it shows.
+    pub unreadable: Option<&'static str>,
 }
 
 /// What a link brought.
@@ -86,8 +91,13 @@ pub struct Message {
 pub enum Received {
     /// A message.
     Message(Message),
-    /// Something that is no message; why.
-    Undecodable(String),
+    /// Something that has no place in the partition that could be read.
+    Undecodable {
+        /// Why.
+        reason: String,
+        /// What could be had of it.
+        text: String,
+    },
 }
 
 /// The link to a partition, with a session of its own, so that what befalls one partition befalls no other.
@@ -165,7 +175,12 @@ impl PartitionLink {
                 Ok(message(received))
             }
             Err(RecvError::MessageDecode(error)) => {
-                Ok(Received::Undecodable(super::readable(&error.source.to_string())))
+                let reason = super::readable(&error.source.to_string());
+                let text = "(the library gives nothing of a message that it cannot decode)".to_owned();
+                Ok(Received::Undecodable {
+                    reason: format!("a message that cannot be decoded: {reason}"),
+                    text,
+                })
             }
             Err(error) => Err(Failure::of("reading the partition", error)),
         }
@@ -194,33 +209,35 @@ impl PartitionLink {
 fn message(message: fe2o3_amqp::types::messaging::Message<Body<Value>>) -> Received {
     let annotations = message.message_annotations.unwrap_or_else(|| MessageAnnotations::builder().build());
     let get = |name: &str| annotations.get(&Symbol::from(name) as &dyn AnnotationKey);
-    let Some(sequence) = get("x-opt-sequence-number").and_then(value::integer) else {
-        return Received::Undecodable("a message without `x-opt-sequence-number`".to_owned());
-    };
     let offset = get("x-opt-offset").map(|offset| match value::integer(offset) {
         Some(number) => number.to_string(),
         None => value::text(offset).unwrap_or_default(),
     });
-    let body = match message.body {
+    let (body, unreadable) = match message.body {
         Body::Data(sections) => {
             let mut sections = sections.into_iter().map(|section| section.0.into_vec());
             let mut body = sections.next().unwrap_or_default();
             sections.for_each(|more| body.extend(more));
-            body
+            (body, None)
         }
-        Body::Value(value) => match value.0 {
-            Value::Binary(bytes) => bytes.into_vec(),
-            Value::String(text) => text.into_bytes(),
-            _ => return Received::Undecodable("a message whose body is a structure".to_owned()),
-        },
-        Body::Sequence(_) => return Received::Undecodable("a message whose body is a structure".to_owned()),
-        Body::Empty => Vec::new(),
+        Body::Value(AmqpValue(Value::Binary(bytes))) => (bytes.into_vec(), None),
+        Body::Value(AmqpValue(Value::String(text))) => (text.into_bytes(), None),
+        Body::Value(AmqpValue(structure)) => (format!("{structure:?}").into_bytes(), Some(STRUCTURE)),
+        Body::Sequence(structure) => (format!("{structure:?}").into_bytes(), Some(STRUCTURE)),
+        Body::Empty => (Vec::new(), None),
+    };
+    let Some(sequence) = get("x-opt-sequence-number").and_then(value::integer) else {
+        return Received::Undecodable {
+            reason: "a message without `x-opt-sequence-number`".to_owned(),
+            text: audit_event::payload::text(&body).into_owned(),
+        };
     };
     Received::Message(Message {
         sequence,
         offset: offset.unwrap_or_default(),
         enqueued: get("x-opt-enqueued-time").and_then(value::integer).map(milliseconds),
         body,
+        unreadable,
     })
 }
 
@@ -240,5 +257,22 @@ mod tests {
         ] {
             assert_eq!(start.selector(), selector);
         }
+    }
+
+    #[test]
+    fn what_is_no_message_of_bytes_is_kept_with_its_reason() {
+        let structure = || Body::Value(AmqpValue(Value::List(vec![Value::String("audit".to_owned())])));
+        let numbered = MessageAnnotations::builder().insert("x-opt-sequence-number", 7_i64).build();
+        let sent = |annotations, body| {
+            let empty = fe2o3_amqp::types::messaging::Message::builder().body(body).build();
+            message(fe2o3_amqp::types::messaging::Message { message_annotations: annotations, ..empty })
+        };
+        let Received::Message(read) = sent(Some(numbered), structure()) else { panic!("it has its place") };
+        assert_eq!((read.sequence, read.unreadable), (7, Some(STRUCTURE)));
+        assert!(String::from_utf8(read.body).unwrap().contains("audit"));
+        let Received::Undecodable { reason, text } = sent(None, structure()) else {
+            panic!("it has no place")
+        };
+        assert!(reason.contains("x-opt-sequence-number") && text.contains("audit"), "{reason}: {text}");
     }
 }

@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::Position;
 use crate::amqp::PartitionProperties;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -19,6 +20,7 @@ struct Unit {
 pub struct HubMetrics {
     lag: Family<Unit, Gauge<i64, AtomicI64>>,
     missed: Family<Unit, Counter>,
+    replaced: Family<Unit, Counter>,
     enqueued: Family<Unit, Gauge<f64, AtomicU64>>,
 }
 
@@ -32,6 +34,11 @@ impl HubMetrics {
                 "missed",
                 "Messages that were gone before they could be read",
                 metrics.missed.clone(),
+            );
+            registry.register(
+                "replaced",
+                "Event hubs that were made anew under the same name, with the loss of what waited in them",
+                metrics.replaced.clone(),
             );
             registry.register(
                 "enqueued",
@@ -95,5 +102,31 @@ impl Occurrence for Gap<'_> {
     fn count(&self, metrics: &HubMetrics) {
         let missed = u64::try_from(self.before - self.after - 1).unwrap_or(0);
         metrics.missed.get_or_create(&only(self.unit)).inc_by(missed);
+    }
+}
+
+/// The hub is another one of the same name: what waited in the old one is gone with it, how much nobody knows.
+#[derive(Debug)]
+pub struct Replaced<'a> {
+    /// The reading unit.
+    pub unit: &'a str,
+    /// Where it stood in the old hub.
+    pub position: &'a Position,
+}
+
+impl Occurrence for Replaced<'_> {
+    type Counters = HubMetrics;
+
+    fn log(&self) {
+        tracing::error!(
+            unit = self.unit,
+            position = %self.position,
+            "the position is of another event hub, probably one of the same name; what waited there is lost; reading this one \
+             from the beginning"
+        );
+    }
+
+    fn count(&self, metrics: &HubMetrics) {
+        metrics.replaced.get_or_create(&only(self.unit)).inc();
     }
 }

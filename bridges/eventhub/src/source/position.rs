@@ -19,13 +19,40 @@ pub struct Position {
     /// When no message was read yet: messages that came in after that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
+    /// How often the hub turned out to be another one of the same name, which numbers its messages anew.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub hub: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_first(hub: &u32) -> bool {
+    *hub == 0
 }
 
 impl Position {
-    /// Behind a message.
-    pub fn behind(message: &Message) -> Self {
+    /// Behind a message of the same hub.
+    #[must_use]
+    pub fn behind(&self, message: &Message) -> Self {
         let offset = Some(message.offset.clone()).filter(|offset| !offset.is_empty());
-        Self { sequence: Some(message.sequence), offset, since: None }
+        Self { sequence: Some(message.sequence), offset, since: None, hub: self.hub }
+    }
+
+    /// Behind the next message, whose place could not be read: a partition is numbered without gaps.
+    pub(super) fn pass(&mut self) {
+        if let Some(sequence) = &mut self.sequence {
+            *sequence += 1;
+            self.offset = None;
+        }
+    }
+
+    /// The oldest message that is kept.
+    pub(super) fn oldest(&self) -> Self {
+        Self { hub: self.hub, ..Self::default() }
+    }
+
+    /// The oldest message of the hub that has taken this one's place.
+    pub(super) fn in_another_hub(&self) -> Self {
+        Self { hub: self.hub.saturating_add(1), ..Self::default() }
     }
 
     /// Where a partition without a position begins.
@@ -72,6 +99,7 @@ impl Position {
 impl audit_bridge::Position for Position {
     fn follows(&self, earlier: &Self) -> bool {
         match (self.sequence, earlier.sequence) {
+            _ if self.hub != earlier.hub => self.hub > earlier.hub,
             (Some(own), Some(earlier)) => own >= earlier,
             _ => true,
         }
@@ -110,10 +138,24 @@ mod tests {
     }
 
     #[test]
+    fn a_message_without_a_place_is_passed() {
+        let mut position = Position::given(r#"{"sequence":7,"offset":"1:2"}"#).unwrap();
+        position.pass();
+        assert_eq!(position.start(), Start::BehindSequence(8));
+        let mut unknown = Position::default();
+        unknown.pass();
+        assert_eq!(unknown, Position::default());
+    }
+
+    #[test]
     fn never_back() {
         let at = |sequence| Position { sequence, ..Position::default() };
         assert!(at(Some(7)).follows(&at(Some(7))));
         assert!(!at(Some(6)).follows(&at(Some(7))));
         assert!(at(Some(0)).follows(&at(None)));
+        let anew = at(Some(7)).in_another_hub();
+        assert!(anew.follows(&at(Some(7))) && !at(Some(8)).follows(&anew));
+        assert_eq!(serde_json::to_string(&anew).unwrap(), r#"{"hub":1}"#);
+        assert_eq!(serde_json::to_string(&at(Some(7))).unwrap(), r#"{"sequence":7}"#);
     }
 }

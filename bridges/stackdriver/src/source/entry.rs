@@ -38,9 +38,9 @@ pub(super) fn found(entry: Raw<'_>, from: Time) -> Found<Record> {
         time: time.unwrap_or(from),
         ingested: read_time(received),
         record: Record {
-            text: entry.text().to_owned(),
             origin: format!("insertId `{insert_id}` at `{at}`"),
             time,
+            ..Record::bare(entry.text())
         },
     }
 }

@@ -190,7 +190,7 @@ impl Subscription {
             }
             Err(_) => {
                 let origin = format!("message `{}`", message.message_id);
-                records.push(Record { text: text.into_owned(), origin, time: None });
+                records.push(Record { origin, ..Record::bare(text) });
             }
         }
     }

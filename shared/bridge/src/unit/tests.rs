@@ -194,6 +194,32 @@ async fn what_is_under_way_at_shutdown_is_delivered_and_committed() {
     assert_eq!(received(&receiver), expected(0..position));
 }
 
+#[tokio::test]
+async fn what_a_source_cannot_read_is_quarantined_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Memory::default();
+    let unit = unit(folder.path(), &receiver, numbers(0, 1, false)).await;
+    let record = Record { unreadable: Some("garbled".into()), ..Record::bare("1") };
+    let source = Given(Some(Batch { records: vec![record], position: Some(Offset(1)), load: None }));
+    let Unit { name, convert, deliverer, lease, condition, metrics, .. } = unit;
+    let unit = Unit { name, source, convert, deliverer, lease, condition, metrics };
+    unit.run(&Shutdown::new()).await.unwrap();
+    assert_eq!(received(&receiver), (vec![], vec!["1".to_owned()]));
+    assert_eq!(committed(folder.path()).await, 1);
+}
+
+/// Gives one batch.
+struct Given(Option<Batch<Offset>>);
+
+impl Source for Given {
+    type Position = Offset;
+    type Failed = Never;
+
+    async fn next(&mut self) -> Result<Option<Batch<Offset>>, Never> {
+        Ok(self.0.take())
+    }
+}
+
 /// Keeps the last position and takes one at any time.
 #[derive(Debug, Default)]
 struct Last(Arc<Mutex<Value>>);
