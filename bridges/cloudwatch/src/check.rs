@@ -18,9 +18,8 @@ use crate::config::{Config, Log};
 use crate::convert::Cluster;
 use crate::source::{self, AuditLog};
 
-/// How far back to look for the newest event.
-const LOOK_BACK: [Duration; 3] =
-    [Duration::from_secs(300), Duration::from_secs(3600), Duration::from_secs(24 * 3600)];
+/// How far back to look for the newest event, in seconds: what happened just now may not be readable yet.
+const LOOK_BACK: [u64; 5] = [15, 60, 300, 3600, 24 * 3600];
 
 /// Checks everything, printing as it goes; the worst of it.
 ///
@@ -98,28 +97,28 @@ async fn check_log<W: Write>(
     report: &mut Report<W>,
 ) -> std::io::Result<()> {
     let endpoint_url = config.endpoint_url.as_deref();
-    let mut account = log.account.clone();
     let name = format!("{}: credentials", log.unit);
-    match source::identity(log, endpoint_url).await {
+    let mut log = log.clone();
+    match source::identity(&log, endpoint_url).await {
         Ok(identity) => {
             report.add(&Finding::ok(name, identity.arn))?;
-            account.get_or_insert(identity.account);
+            log.account.get_or_insert(identity.account);
+            let reader = AuditLog::open(log.clone(), config.endpoint_url.clone()).await;
+            for finding in check_log_group(&log, &reader).await {
+                report.add(&finding)?;
+            }
         }
-        Err(failed) => return report.add(&fail(name, &failed)),
+        Err(failed) => report.add(&fail(name, &failed))?,
     }
-    let reader = AuditLog::open(log.clone(), config.endpoint_url.clone()).await;
-    for finding in check_log_group(log, &reader).await {
-        report.add(&finding)?;
-    }
-    report.add(&check_receiver(log, account.as_deref(), receiver).await)
+    report.add(&check_receiver(&log, receiver).await)
 }
 
-/// The newest events of the last five minutes, else of the last hour, else of the last day; and the clock, if it is off.
+/// The newest events of the last seconds, else of the last minute, and so on to the last day; and the clock, if it is off.
 async fn check_log_group(log: &Log, reader: &AuditLog) -> Vec<Finding> {
     let name = format!("{}: audit log", log.unit);
     let mut findings = Vec::new();
     let mut now = Time::of_machine();
-    let mut spans = LOOK_BACK.iter().copied().peekable();
+    let mut spans = LOOK_BACK.map(Duration::from_secs).into_iter().peekable();
     while let Some(back) = spans.peek().copied() {
         let page = match first_page(reader, now.minus(back), now).await {
             Ok(page) => page,
@@ -172,24 +171,24 @@ fn newest(page: &Page, from: Time, back: Duration, now: Time) -> Option<String> 
         newest = newest.max(Some(found.time));
     }
     let newest = newest?;
-    let over = if page.token.is_some() { newest.since(from) } else { back };
+    // The page may be the first of many, and the last events of the span not be readable yet.
+    let over = if page.token.is_some() { newest.since(from) } else { newest.since(from).max(back / 2) };
     let seconds = over.as_secs_f64().max(1.0);
     let rate = count as f64 / seconds;
     let per_day = bytes as f64 / seconds * 86_400.0 / 1e9;
     let age = Span(Duration::from_secs(now.since(newest).as_secs()));
-    Some(format!("readable; newest event seen is {age} old, about {rate:.1} events/s, {per_day:.2} GB/day"))
+    let most = if page.token.is_some() { "at most " } else { "" };
+    Some(format!(
+        "logs:FilterLogEvents is permitted; newest audit event {most}{age} old, about {rate:.1} events/s, {per_day:.2} GB/day"
+    ))
 }
 
-/// That there is nothing.
+/// That there is nothing: an API server with an audit log writes something every second.
 fn silent(name: String, log: &Log) -> Finding {
-    Finding::warn(
+    Finding::fail(
         name,
-        "readable, but without an audit event in the last day",
-        format!(
-            "audit logging may be off: aws eks update-cluster-config --region {} --name {} --logging \
-             '{{\"clusterLogging\":[{{\"types\":[\"audit\"],\"enabled\":true}}]}}'",
-            log.region, log.cluster
-        ),
+        "readable, but without an audit event in the last day: audit logging is off, or was turned on just now",
+        format!("turn it on: {}", source::audit_logging(log)),
     )
 }
 
@@ -219,10 +218,10 @@ async fn read_patiently(reader: &AuditLog, request: &Request) -> Result<Page, Re
 }
 
 /// Sends an event of our own, as the cluster whose log this is.
-async fn check_receiver(log: &Log, account: Option<&str>, receiver: &HttpReceiver) -> Finding {
+async fn check_receiver(log: &Log, receiver: &HttpReceiver) -> Finding {
     let name = format!("{}: receiver", log.unit);
     let canary = Record::bare(check::canary(NAME, Time::of_machine()));
-    match Cluster::of(log, account).convert(&canary).pop() {
+    match Cluster::of(log, None).convert(&canary).pop() {
         Some(Converted::Event(event)) => check::receiver(name, receiver, &event).await,
         _ => Finding::fail(name, "no canary event", "this is a bug"),
     }

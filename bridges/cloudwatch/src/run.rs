@@ -40,7 +40,7 @@ pub async fn run(
     let mut units = JoinSet::new();
     for log in config.logs() {
         // A quota is an account's and region's; what is not said to be another account is ours.
-        let owner = log.role.as_ref().map(|(role, _)| role.clone());
+        let owner = log.role.as_ref().and_then(|(role, _)| role.split(':').nth(4)).map(str::to_owned);
         let budget = budgets
             .entry((owner, log.region.clone()))
             .or_insert_with(|| Budget::new(config.requests_per_second));
@@ -64,7 +64,8 @@ async fn read(
         account = account(&log, &config, once, |reason| condition.not_ready(reason)) => account?,
         () = shutdown.requested() => return Ok(()),
     };
-    let cluster = Arc::new(Cluster::of(&log, Some(&account)));
+    let log = Log { account: Some(account), ..log };
+    let cluster = Arc::new(Cluster::of(&log, None));
     let reader = Arc::new(AuditLog::open(log.clone(), config.endpoint_url.clone()).await);
     let metrics = daemon.metrics.clone();
     let plan = config.plan(once);

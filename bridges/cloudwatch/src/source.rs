@@ -3,6 +3,7 @@
 mod clock;
 mod connect;
 mod trouble;
+mod web_identity;
 
 use audit_bridge::Record;
 use audit_bridge::sweep::driver::{Page, ReadFailed, TimedLog};
@@ -16,6 +17,7 @@ use crate::config::Log;
 use crate::convert::{AUDIT_STREAMS, origin};
 use clock::ServerDate;
 use trouble::Trouble;
+pub(crate) use trouble::audit_logging;
 
 /// The audit streams of one log group.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::{Layer, Registry, fmt as lines};
@@ -44,7 +44,8 @@ pub struct Level {
 
 impl Default for Level {
     fn default() -> Self {
-        Self { text: "info".to_owned(), targets: Targets::new().with_default(tracing::Level::INFO) }
+        let targets = calmed(Targets::new().with_default(tracing::Level::INFO));
+        Self { text: "info".to_owned(), targets }
     }
 }
 
@@ -53,7 +54,7 @@ impl FromStr for Level {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse() {
-            Ok(targets) => Ok(Self { text: text.to_owned(), targets }),
+            Ok(targets) => Ok(Self { text: text.to_owned(), targets: calmed(targets) }),
             Err(_) => {
                 Err("expected `off`, `error`, `warn`, `info`, `debug` or `trace`, also by module as in \
                            `info,hyper=warn`"
@@ -61,6 +62,15 @@ impl FromStr for Level {
             }
         }
     }
+}
+
+/// Modules that print whole answers where their callers tell the same in a line; heard when they are named.
+const LOUD: [&str; 1] = ["aws_config"];
+
+fn calmed(targets: Targets) -> Targets {
+    let unnamed = |module: &&&str| !targets.iter().any(|(target, _)| target.starts_with(**module));
+    let loud: Vec<_> = LOUD.iter().filter(unnamed).map(|module| (*module, LevelFilter::OFF)).collect();
+    targets.with_targets(loud)
 }
 
 impl TryFrom<String> for Level {
@@ -136,6 +146,15 @@ mod tests {
     fn a_level_says_what_is_allowed() {
         assert_eq!("info,hyper=warn".parse::<Level>().unwrap().to_string(), "info,hyper=warn");
         assert!("info,hyper=loud".parse::<Level>().unwrap_err().contains("`trace`"));
+    }
+
+    #[test]
+    fn loud_modules_are_heard_when_named() {
+        let warns = |level: &str| {
+            level.parse::<Level>().unwrap().targets.would_enable("aws_config::meta", &tracing::Level::WARN)
+        };
+        assert!(!warns("debug"));
+        assert!(warns("info,aws_config=warn"));
     }
 
     #[test]

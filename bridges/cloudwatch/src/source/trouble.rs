@@ -5,6 +5,10 @@ use std::error::Error;
 use audit_bridge::sweep::driver::ReadFailed;
 use aws_sdk_cloudwatchlogs::config::http::HttpResponse;
 use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+
+use super::web_identity::WebIdentity;
 
 use crate::config::Log;
 use crate::convert::partition;
@@ -95,7 +99,7 @@ impl Trouble {
     }
 }
 
-/// The grant that reading needs.
+/// The grant that reading needs, as a command when the refusal names the role.
 fn denied(log: &Log, said: &str) -> String {
     let group = match log.group.strip_prefix("arn:") {
         Some(_) => log.group.clone(),
@@ -104,18 +108,31 @@ fn denied(log: &Log, said: &str) -> String {
             format!("arn:{}:logs:{}:{account}:log-group:{}", partition(&log.region), log.region, log.group)
         }
     };
-    format!(
-        "{said}; allow it in the policy of the role: \
-         {{\"Effect\":\"Allow\",\"Action\":\"logs:FilterLogEvents\",\"Resource\":\"{group}:*\"}}"
-    )
+    let statement = format!(r#"{{"Effect":"Allow","Action":"logs:FilterLogEvents","Resource":"{group}:*"}}"#);
+    match said.split_once(":assumed-role/").and_then(|(_, rest)| rest.split('/').next()) {
+        Some(role) => format!(
+            "{said}; allow it: aws iam put-role-policy --role-name {role} --policy-name read-audit-log \
+             --policy-document '{{\"Version\":\"2012-10-17\",\"Statement\":[{statement}]}}'"
+        ),
+        None => format!("{said}; allow it in the policy of this identity: {statement}"),
+    }
 }
 
 fn missing(log: &Log, said: &str) -> String {
     format!(
-        "{said}; the log group `{}` of region `{}` appears when audit logging is on: \
-         aws eks update-cluster-config --region {} --name {} --logging \
+        "{said}; the log group `{}` of region `{}` appears when audit logging is on (if the cluster's name is right): {}",
+        log.group,
+        log.region,
+        audit_logging(log)
+    )
+}
+
+/// The command that turns the audit log of a cluster on.
+pub(crate) fn audit_logging(log: &Log) -> String {
+    format!(
+        "aws eks update-cluster-config --region {} --name {} --logging \
          '{{\"clusterLogging\":[{{\"types\":[\"audit\"],\"enabled\":true}}]}}'",
-        log.group, log.region, log.region, log.cluster
+        log.region, log.cluster
     )
 }
 
@@ -124,40 +141,57 @@ fn with_hint(said: &str) -> String {
 }
 
 /// What an error of the way to credentials means, by the words that STS and the SDK use.
-fn hint(message: &str) -> Option<&'static str> {
+fn hint(message: &str) -> Option<String> {
     let has = |words: &str| message.contains(words);
+    let identity = WebIdentity::of_environment();
     Some(if has("sts:AssumeRoleWithWebIdentity") {
-        "the role's trust policy does not take this service account: its conditions must be \
-         `sub` = `system:serviceaccount:NAMESPACE:NAME` and `aud` = `sts.amazonaws.com` of the cluster's OIDC provider"
-    } else if has("No OpenIDConnect provider") || has("InvalidIdentityToken") {
-        "the cluster's OIDC provider is not registered with IAM: \
-         eksctl utils associate-iam-oidc-provider --cluster NAME --approve"
-    } else if has("ExpiredToken") {
-        "the web identity token has expired: the file in AWS_WEB_IDENTITY_TOKEN_FILE is stale; \
-         is it the projected volume of a running pod?"
+        identity.distrusted()
+    } else if has("No OpenIDConnect provider") {
+        identity.unregistered()
+    } else if has("ncorrect token audience") {
+        identity.unheard()
+    } else if has("ExpiredToken") || has("Token expired") {
+        identity.stale()
+    } else if has("InvalidIdentityToken") {
+        identity.unusable()
     } else if has("IDPCommunicationError") {
         return None;
     } else if has("sts:AssumeRole") {
         "the `role` to assume must trust this identity, and this identity be allowed `sts:AssumeRole` on it"
+            .into()
     } else if has("UnrecognizedClient") || has("InvalidClientTokenId") || has("SignatureDoesNotMatch") {
-        "the access key is not known to AWS; is it of another partition, or deleted?"
+        "the access key is not known to AWS; is it of another partition, or deleted?".into()
     } else if has("169.254.170.23") || has("fd00:ec2::23") || has("AWS_CONTAINER") {
         "EKS Pod Identity does not answer: is the add-on eks-pod-identity-agent running on this node, \
          and is the service account associated with a role?"
+            .into()
     } else if has("AWS_WEB_IDENTITY_TOKEN_FILE") || has("WebIdentityToken") || has("token file") {
-        "the file in AWS_WEB_IDENTITY_TOKEN_FILE cannot be used"
+        identity.unusable()
     } else if has("no providers in chain")
         || has("credentials provider was not enabled")
         || has("credential provider was not enabled")
     {
         "give the pod a role by IRSA (annotation eks.amazonaws.com/role-arn on its service account) \
          or by EKS Pod Identity"
+            .into()
     } else {
         return None;
     })
 }
 
+/// What STS answered on the way to credentials, else all causes.
 fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let answered = error.downcast_ref::<AssumeRoleWithWebIdentityError>().map(ProvideErrorMetadata::meta);
+        let answered =
+            answered.or_else(|| error.downcast_ref::<AssumeRoleError>().map(ProvideErrorMetadata::meta));
+        if let Some(meta) = answered {
+            let (code, message) = (meta.code().unwrap_or_default(), meta.message().unwrap_or_default());
+            return format!("STS answers {code}: {message}");
+        }
+        cause = error.source();
+    }
     audit_service::exit::chain(error)
 }
 
@@ -211,6 +245,12 @@ mod tests {
                 r#""Resource":"arn:aws:logs:eu-central-1:111122223333:log-group:/aws/eks/prod/cluster:*""#,
             ),
             (
+                "AccessDeniedException",
+                "User: arn:aws:sts::1:assumed-role/reader/session is not authorized",
+                400,
+                "put-role-policy --role-name reader ",
+            ),
+            (
                 "ResourceNotFoundException",
                 "The specified log group does not exist.",
                 400,
@@ -221,9 +261,10 @@ mod tests {
                 "",
                 "No OpenIDConnect provider found in your account for https://x",
                 0,
-                "associate-iam-oidc-provider",
+                "create-open-id-connect-provider",
             ),
-            ("", "ExpiredTokenException: Token expired: WebIdentity", 0, "stale"),
+            ("", "ExpiredTokenException: Token expired: WebIdentity", 0, "has expired"),
+            ("", "STS answers InvalidIdentityToken: Incorrect token audience", 0, "add-client-id-to"),
             ("", "no providers in chain provided credentials", 0, "EKS Pod Identity"),
             ("UnrecognizedClientException", "UnrecognizedClientException", 400, "another partition"),
         ] {

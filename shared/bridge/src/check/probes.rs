@@ -22,7 +22,7 @@ pub async fn receiver(name: impl Into<String>, receiver: &HttpReceiver, event: &
             Finding::fail(name, problem, "check `receiver.url`, and that the network lets this through")
         }
         Ok(answer) if !answer.is_success() => {
-            Finding::fail(name, format!("`{url}`: {answer}"), "see what the answer says about it")
+            Finding::fail(name, format!("`{url}`: {answer}"), mend(&answer))
         }
         Ok(answer) => match answer.receipt() {
             Some(receipt) if receipt.received == 1 => {
@@ -38,6 +38,24 @@ pub async fn receiver(name: impl Into<String>, receiver: &HttpReceiver, event: &
                 format!("`{url}` took a canary event; it is none of ours ({})", status(&answer)),
             ),
         },
+    }
+}
+
+/// What mends a refusal.
+fn mend(answer: &Answer) -> &'static str {
+    match answer.status {
+        401 => {
+            "write one of the tokens that the receiver lists under `auth.tokens` for this cluster into the file \
+             `receiver.token_file` (or give a client certificate in `receiver.tls`)"
+        }
+        403 => {
+            "give this bridge a token or certificate that the receiver's configuration binds to this cluster, or to none"
+        }
+        404 | 405 => "give `receiver.url` with the path `/k8s_audit`, or without any",
+        429 | 503 => {
+            "the receiver is there and has too much to do, or its store does not answer: see its log"
+        }
+        _ => "see what the answer says about it, and the receiver's log",
     }
 }
 

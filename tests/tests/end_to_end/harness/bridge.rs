@@ -116,6 +116,12 @@ impl Bridge {
         run(&mut self.command(&["check", "--format", "json"]))
     }
 
+    /// The same for people.
+    #[track_caller]
+    pub(crate) fn check_for_people(&self) -> Ended {
+        run(&mut self.command(&["check"]))
+    }
+
     /// Ends it as a power cut would.
     pub(crate) fn kill(&mut self) {
         if let Some(mut program) = self.program.take() {
