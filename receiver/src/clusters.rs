@@ -127,37 +127,51 @@ pub struct Place<'a> {
     pub renamed: bool,
 }
 
-/// An event of a cluster that its sender doesn't speak for.
+/// Why it is not known which cluster an event is from.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the event names {}, and its sender is bound to others", self.named())]
-pub struct Foreign(Option<String>);
-
-impl Foreign {
-    fn named(&self) -> String {
-        self.0.as_ref().map_or_else(|| "no cluster".to_owned(), |name| format!("the cluster `{name}`"))
-    }
+pub enum Unplaced {
+    /// Of a cluster that its sender doesn't speak for.
+    #[error("the event names the cluster `{0}`, and its sender is bound to others")]
+    Foreign(String),
+    /// Of none, where the sender speaks for several.
+    #[error("the event names no cluster, and its sender is bound to several")]
+    Nameless,
+    /// What it names can't be the name of a cluster.
+    #[error("the event names a cluster in {0} bytes; {LONGEST} are the most")]
+    TooLong(usize),
 }
+
+/// Most bytes of a cluster's name or id: they are kept for each cluster. Those of clouds have less than half.
+const LONGEST: usize = 1024;
 
 impl Scope {
     /// The cluster that `event` is from.
     ///
     /// # Errors
-    /// When its sender doesn't speak for the cluster that it names.
-    pub fn place<'a>(&'a self, event: &'a Event<'_>, ids: &'a Ids) -> Result<Place<'a>, Foreign> {
+    /// When its sender doesn't speak for the cluster that it names, or that can't be a name.
+    pub fn place<'a>(&'a self, event: &'a Event<'_>, ids: &'a Ids) -> Result<Place<'a>, Unplaced> {
         let name = event.annotation(CLUSTER_NAME);
+        let id = || {
+            let id = event.annotation(CLUSTER_ID);
+            let longest = [&id, &name].into_iter().flatten().map(|text| text.len()).max().unwrap_or_default();
+            if longest > LONGEST { Err(Unplaced::TooLong(longest)) } else { Ok(id) }
+        };
         let cluster = match self {
             Self::One(cluster) => cluster,
             Self::Any => {
-                let id = event.annotation(CLUSTER_ID);
+                let id = id()?;
                 let shown = name.clone().or_else(|| id.clone()).unwrap_or_default();
                 let id = id.or_else(|| name.as_ref().map(|name| ids.id(name)));
                 return Ok(Place { id, name: shown, renamed: false });
             }
             Self::Several(clusters) => {
-                let id = event.annotation(CLUSTER_ID);
+                let id = id()?;
                 let is_named = |cluster: &&Cluster| cluster.is_named(id.as_deref(), name.as_deref());
-                let found = clusters.iter().find(is_named);
-                found.ok_or_else(|| Foreign(id.or(name.clone()).map(Cow::into_owned)))?
+                match (clusters.iter().find(is_named), id.as_ref().or(name.as_ref())) {
+                    (Some(cluster), _) => cluster,
+                    (None, Some(other)) => return Err(Unplaced::Foreign(other.clone().into_owned())),
+                    (None, None) => return Err(Unplaced::Nameless),
+                }
             }
         };
         let renamed = name.as_deref() != Some(&*cluster.name);
@@ -243,6 +257,9 @@ mod tests {
         // Another cluster that has the same name.
         assert!(place(r#""cluster_name":"prod","cluster_id":"arn:3""#).is_err());
         assert!(place("").unwrap_err().contains("no cluster"));
+        let long = format!(r#""cluster_name":"{}""#, "x".repeat(1025));
+        assert!(place(&long).unwrap_err().contains("1025 bytes"));
+        assert!(super::tests::place(&Scope::Any, &long).is_err());
         assert_eq!(["arn:1", "edge", "dev"].map(|name| several.allowed(name)), ["prod", "edge", ""]);
     }
 

@@ -9,7 +9,7 @@ use audit_event::{Event, EventId, Item, Unusable, split_at_most};
 use audit_rules::Context;
 
 use crate::activity::{self, Activity};
-use crate::clusters::{CLUSTER_NAME, Cluster, Foreign, Ids, Place, Scope};
+use crate::clusters::{CLUSTER_NAME, Cluster, Ids, Place, Scope, Unplaced};
 use crate::lag;
 use crate::native;
 use crate::redact::Redact;
@@ -145,7 +145,7 @@ impl Evaluator {
                             outcome.alerts.extend(native::cut_short(&event, &self.hostname, &self.redact));
                         }
                     }
-                    Err(foreign) => self.quarantine(&mut outcome, index, event.raw(), &foreign, scope),
+                    Err(unplaced) => self.quarantine(&mut outcome, index, event.raw(), &unplaced, scope),
                 },
                 Item::Ignored(_) => outcome.ignored += 1,
                 Item::Quarantined(raw, reason) => self.quarantine(&mut outcome, index, raw, &reason, scope),
@@ -215,6 +215,15 @@ impl Outcome {
         }
     }
 
+    /// Bytes that it takes, about.
+    pub fn size(&self) -> usize {
+        /// Of a row beside its text.
+        const ROW: usize = 640;
+        let alerts = self.alerts.iter().map(|alert| alert.document.len() + ROW);
+        let quarantined = self.quarantined.iter().map(|(_, record)| record.record.len() + ROW);
+        alerts.chain(quarantined).sum::<usize>() + self.activity.len() * 2 * ROW
+    }
+
     fn note(&mut self, event: &Located<'_>, redact: &Redact) {
         self.activity.extend(activity::of(event, redact));
         let time = nanoseconds(event.event);
@@ -244,7 +253,7 @@ pub struct Located<'a> {
 }
 
 impl<'a> Located<'a> {
-    fn new(event: &'a Event<'a>, scope: &'a Scope, ids: &'a Ids) -> Result<Self, Foreign> {
+    fn new(event: &'a Event<'a>, scope: &'a Scope, ids: &'a Ids) -> Result<Self, Unplaced> {
         let Place { id, name, renamed } = scope.place(event, ids)?;
         Ok(Self { event, cluster: name, cluster_id: id, given: None, renamed })
     }

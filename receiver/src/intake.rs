@@ -32,9 +32,19 @@ mod records;
 /// The longest name of a cluster that a path may give.
 const LONGEST_CLUSTER: usize = 256;
 
-/// Most entries in one body: above what a sender would put into the largest body, and what keeps a body of nothing but
-/// `[0,0,...]` from taking many times its size.
+/// Most entries in one body: above what a sender would put into the largest body.
 const MOST_ENTRIES: usize = 1 << 17;
+
+/// Bytes of a short event. A body of many entries that are shorter is refused: `[0,0,...]` would take many times its size.
+const SHORT: usize = 100;
+
+/// Bytes that an entry takes with what comes of it, as long as that is what usually does.
+const ENTRY: usize = 1600;
+
+/// Most entries in a body of that length.
+fn most_entries(bytes: usize) -> usize {
+    (SHORT + bytes / SHORT).min(MOST_ENTRIES)
+}
 
 /// All that a request needs.
 #[derive(Debug)]
@@ -74,7 +84,7 @@ pub fn router(intake: Arc<Intake>) -> Router {
 }
 
 async fn events(State(intake): State<Arc<Intake>>, request: Request) -> Result<Json<Answer>, Refusal> {
-    let received = intake.receive(None, request).await;
+    let received = intake.clone().receive(None, request).await;
     intake.count_refusal(received)
 }
 
@@ -83,7 +93,7 @@ async fn cluster_events(
     Path(cluster): Path<String>,
     request: Request,
 ) -> Result<Json<Answer>, Refusal> {
-    let received = intake.receive(Some(cluster), request).await;
+    let received = intake.clone().receive(Some(cluster), request).await;
     intake.count_refusal(received)
 }
 
@@ -91,8 +101,16 @@ async fn quarantine(
     State(intake): State<Arc<Intake>>,
     request: Request,
 ) -> Result<Json<records::Answer>, Refusal> {
-    let received = intake.receive_records(request).await;
+    let received = intake.clone().receive_records(request).await;
     intake.count_refusal(received)
+}
+
+/// Goes on when the client leaves: a body in memory is done with as one whose client waits, and what it takes is given back
+/// then, not before.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::spawn(work).await.unwrap_or(Err(Refusal::Stopping))
 }
 
 /// A body in memory whose sender is known.
@@ -107,9 +125,18 @@ struct Admitted {
 }
 
 impl Intake {
-    async fn receive(&self, named: Option<String>, request: Request) -> Result<Answer, Refusal> {
-        let Admitted { scope, bound, bytes, held } = self.admit(named, request).await?;
+    async fn receive(self: Arc<Self>, named: Option<String>, request: Request) -> Result<Answer, Refusal> {
+        let admitted = self.admit(named, request).await?;
+        to_the_end(async move { self.settle(admitted).await }).await
+    }
+
+    async fn settle(&self, admitted: Admitted) -> Result<Answer, Refusal> {
+        let Admitted { scope, bound, bytes, held } = admitted;
+        // What comes of a body may be many times its size: nothing is evaluated before that has room.
+        let mut room = self.limits.room(most_entries(bytes.len()) * ENTRY).await;
         let outcome = self.evaluate(bytes, scope).await?;
+        drop(held);
+        body::shrink(&mut room, outcome.size());
         Evaluated { outcome: &outcome }.emit(&self.counters);
         let Outcome { received, evaluated, ignored, quarantined, alerts, activity, newest } = outcome;
         let set_aside = quarantined.iter().map(Set::from).collect();
@@ -117,14 +144,19 @@ impl Intake {
         let quarantined = quarantined.into_iter().map(|(_, record)| record).collect();
         let new = self.record(Batch { alerts, quarantined, activity, ..Batch::default() }).await?;
         self.fresh.note(&newest, bound, &self.counters);
-        drop(held);
+        drop(room);
         self.counters.alerts(rules.iter().zip(&new));
         let alerts = new.iter().filter(|new| **new).count();
         Ok(Answer { received, evaluated, ignored, quarantined: set_aside, alerts })
     }
 
-    async fn receive_records(&self, request: Request) -> Result<records::Answer, Refusal> {
-        let Admitted { scope, bytes, held, .. } = self.admit(None, request).await?;
+    async fn receive_records(self: Arc<Self>, request: Request) -> Result<records::Answer, Refusal> {
+        let admitted = self.admit(None, request).await?;
+        to_the_end(async move { self.settle_records(admitted).await }).await
+    }
+
+    async fn settle_records(&self, admitted: Admitted) -> Result<records::Answer, Refusal> {
+        let Admitted { scope, bytes, held, .. } = admitted;
         let quarantined = records::read(&payload::text(&bytes), &scope)?;
         let count = quarantined.len();
         for record in &quarantined {
@@ -177,7 +209,7 @@ impl Intake {
         let evaluator = self.evaluator.clone();
         let work = tokio::task::spawn_blocking(move || {
             let _worker = worker;
-            evaluator.evaluate_within(&payload::text(&bytes), &scope, MOST_ENTRIES)
+            evaluator.evaluate_within(&payload::text(&bytes), &scope, most_entries(bytes.len()))
         });
         match work.await {
             Ok(outcome) => outcome.map_err(Refusal::Malformed),

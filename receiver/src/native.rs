@@ -12,7 +12,7 @@ use crate::evaluate::{Located, nanoseconds};
 use crate::freshness::Known;
 use crate::identity;
 use crate::redact::Redact;
-use crate::rules::subject;
+use crate::rules::{cut, subject};
 use crate::store::{Alert, Quarantined, Subject};
 
 /// An event lost its bodies or its end on its way, so rules that look there are blind.
@@ -29,6 +29,9 @@ pub const SILENT: &str = "Cluster silent";
 
 /// The disk of the store fills up.
 pub const DISK_LOW: &str = "Disk low";
+
+/// The rules files are unusable, and earlier rules stay in use.
+pub const RULES_KEPT: &str = "Rules not loaded";
 
 /// Somebody wants to know whether alerts arrive.
 pub const TEST: &str = "Test of outputs";
@@ -154,6 +157,23 @@ pub fn disk_low(free: u64, hostname: &str, now: Timestamp) -> Alert {
     saying.alert(hostname)
 }
 
+/// The alert that the rules files can't be used, and `why`: one a day for each reason.
+pub fn rules_kept(why: &str, hostname: &str, now: Timestamp) -> Alert {
+    let day = now.as_second().div_euclid(86_400);
+    let about = [hostname.as_bytes(), &[0], why.as_bytes(), &[0], &day.to_be_bytes(), RULES_KEPT.as_bytes()];
+    let saying = Saying {
+        id: Uuid::new_v5(&identity::NATIVE, &about.concat()),
+        time: i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX),
+        rule: RULES_KEPT,
+        priority: Priority::Critical,
+        cluster: "",
+        fields: &[("reason", "rules.reason", why.into()), ("host", "host", hostname.into())],
+        audit_id: None,
+        stage: None,
+    };
+    saying.alert(hostname)
+}
+
 /// An alert that says nothing but that alerts arrive.
 pub fn test(hostname: &str, now: Timestamp) -> Alert {
     let time = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
@@ -189,7 +209,7 @@ impl Saying<'_> {
         let mut output_fields: serde_json::Map<_, _> =
             fields.iter().map(|(_, key, value)| ((*key).to_owned(), value.clone())).collect();
         output_fields.insert("evt.time".to_owned(), time.into());
-        let document = json!({
+        let mut document = json!({
             "hostname": hostname,
             "priority": priority.as_str(),
             "rule": rule,
@@ -203,6 +223,7 @@ impl Saying<'_> {
             "stage": stage,
             "cluster": cluster,
         });
+        cut(&mut document);
         Alert {
             id,
             time,

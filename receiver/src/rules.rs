@@ -13,7 +13,10 @@ use crate::identity;
 use crate::redact::Redact;
 use crate::store::{Alert, Subject};
 
+mod cut;
 pub mod reload;
+
+pub(crate) use cut::{cut, cut_text};
 
 /// The rules that are used when none are given, in the order in which they are loaded.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -159,6 +162,8 @@ impl Rules {
             ("stage".to_owned(), text(Field::Stage)),
             ("cluster".to_owned(), event.cluster.as_ref().into()),
         ]);
+        let mut document: Json = document.into_iter().collect();
+        cut(&mut document);
         Alert {
             id,
             time: nanoseconds(kept),
@@ -167,7 +172,7 @@ impl Rules {
             tags: rule.tags.clone(),
             subject: subject(event.event),
             cluster: event.cluster.clone().into_owned(),
-            document: document.into_iter().collect::<Json>().to_string(),
+            document: document.to_string(),
         }
     }
 }
@@ -176,7 +181,9 @@ impl Rules {
 pub(crate) fn subject(event: &Event<'_>) -> Subject {
     let of = |field, key| {
         let text = event.get(field).and_then(|field| field.get(key)).and_then(|text| text.string());
-        text.map(Cow::into_owned).unwrap_or_default()
+        let mut text = text.map(Cow::into_owned).unwrap_or_default();
+        cut_text(&mut text);
+        text
     };
     let target = |key| of(Field::ObjectRef, key);
     let namespace = target("namespace");

@@ -55,7 +55,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
             .with_lag()
             .with_redaction(config.redact.clone()),
     );
-    tokio::spawn(reload.follow(evaluator.clone(), counters.clone()));
+    tokio::spawn(reload.follow(evaluator.clone(), store.clone(), hostname(), counters.clone()));
     let workers = Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from)));
     let fresh = Arc::new(Freshness::new(config.bound_clusters()));
     let worker = Worker {
@@ -109,7 +109,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     };
     tokio::spawn(retention.run(location));
     tokio::spawn(freshness::watch(fresh, config.silent_after.0, store.clone(), hostname(), counters.clone()));
-    if config.outputs.http.values().any(|http| http.group.is_some()) {
+    if outputs::routes(&config.outputs).iter().any(|route| route.group.is_some()) {
         tokio::spawn(close_groups(store.clone()));
     }
     let mut outputs = outputs::start(&config.outputs, &store, &counters, &late)?;

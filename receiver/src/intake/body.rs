@@ -36,13 +36,30 @@ pub struct Limits {
     pub time: Duration,
     /// Most bytes of all bodies in memory, in units.
     budget: Arc<Semaphore>,
+    /// Most bytes of all that came of bodies and waits to be stored, in units.
+    results: Arc<Semaphore>,
+    units: usize,
 }
 
 impl Limits {
-    /// At most `body` bytes each, `all` bytes together, and `time` to arrive.
+    /// At most `body` bytes each, `all` bytes together, as much again of what comes of them, and `time` to arrive.
     pub fn new(body: usize, all: usize, time: Duration) -> Self {
         let units = all.div_ceil(UNIT).min(Semaphore::MAX_PERMITS);
-        Self { body, time, budget: Arc::new(Semaphore::new(units)) }
+        let semaphore = || Arc::new(Semaphore::new(units));
+        Self { body, time, budget: semaphore(), results: semaphore(), units }
+    }
+
+    /// Room for so many bytes that come of a body, once there is; what is larger than all of it waits for all of it.
+    pub(super) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(UNIT).min(self.units)).unwrap_or(u32::MAX);
+        self.results.clone().acquire_many_owned(units).await.ok()
+    }
+}
+
+/// Gives back what is not needed of `room` by so many bytes.
+pub(super) fn shrink(room: &mut Option<OwnedSemaphorePermit>, bytes: usize) {
+    if let Some(room) = room {
+        drop(room.split(room.num_permits().saturating_sub(bytes.div_ceil(UNIT))));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use audit_service::config::{Bytes, Check, Mistakes, SecretFile, Span};
 use audit_service::{client, tls};
@@ -18,6 +19,11 @@ pub struct Outputs {
     pub stdout: bool,
     /// Which alerts standard output takes.
     pub stdout_only: Only,
+    /// See [`Outputs::group`], for standard output.
+    pub stdout_group: Option<Span>,
+    /// Of alerts alike within this time (rule, cluster, user, target) an output gets the first at once and those after it as
+    /// one. Every output may have a time of its own, or `0s`: all of them, as when none is given.
+    pub group: Option<Span>,
     /// JSON lines in files, by name.
     pub file: BTreeMap<String, File>,
     /// Servers that take alerts over HTTP, by name.
@@ -36,6 +42,9 @@ pub struct File {
     /// How many of those moved away are kept.
     #[serde(default = "default_keep")]
     pub keep: u32,
+    /// See [`Outputs::group`].
+    #[serde(default)]
+    pub group: Option<Span>,
     /// Which alerts it takes.
     #[serde(default)]
     pub only: Only,
@@ -68,8 +77,7 @@ pub struct Http {
     /// Most alerts a second; without bound when not given.
     #[serde(default)]
     pub rate: Option<u32>,
-    /// Of alerts alike within this time (rule, cluster, user, target) those after the first are sent as one; all are sent
-    /// when not given.
+    /// See [`Outputs::group`].
     #[serde(default)]
     pub group: Option<Span>,
     /// Which alerts it takes.
@@ -87,7 +95,21 @@ fn default_in_flight() -> usize {
 
 impl Default for Outputs {
     fn default() -> Self {
-        Self { stdout: true, stdout_only: Only::default(), file: BTreeMap::new(), http: BTreeMap::new() }
+        Self {
+            stdout: true,
+            stdout_only: Only::default(),
+            stdout_group: None,
+            group: None,
+            file: BTreeMap::new(),
+            http: BTreeMap::new(),
+        }
+    }
+}
+
+impl Outputs {
+    /// The time for an output that has `own`.
+    pub fn group(&self, own: Option<Span>) -> Option<Duration> {
+        own.or(self.group).map(|span| span.0).filter(|time| !time.is_zero())
     }
 }
 

@@ -14,17 +14,17 @@ pub fn routes(config: &Outputs) -> Vec<Route> {
     let stdout = config.stdout.then(|| Route {
         output: Stdout.name().into(),
         only: config.stdout_only.clone(),
-        group: None,
+        group: config.group(config.stdout_group),
     });
     let files = config.file.iter().map(|(name, file)| Route {
         output: of("file", name),
         only: file.only.clone(),
-        group: None,
+        group: config.group(file.group),
     });
     let https = config.http.iter().map(|(name, http)| Route {
         output: of("http", name),
         only: http.only.clone(),
-        group: http.group.map(|span| span.0),
+        group: config.group(http.group),
     });
     stdout.into_iter().chain(files).chain(https).collect()
 }

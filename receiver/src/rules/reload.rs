@@ -12,11 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_rules::{Matching, Options, SourceFile, load};
+use jiff::Timestamp;
 use serde_json::{Value as Json, json};
+use uuid::Uuid;
 
 use super::{Rules, Unusable, read};
 use crate::evaluate::Evaluator;
 use crate::metrics::{Counters, Occurrence, RulesKept, RulesLoaded};
+use crate::native;
+use crate::store::{Batch, Store, StoreError};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -28,6 +32,8 @@ pub struct Reload {
     matching: Matching,
     kept: Option<PathBuf>,
     seen: Seen,
+    /// Why earlier rules are in use, when they are.
+    why: Option<String>,
 }
 
 /// What the files said, or why they could not be read.
@@ -46,7 +52,7 @@ impl Reload {
     ) -> Result<(Self, Rules), Unusable> {
         let files = read(&paths);
         let seen = files.as_ref().map(Clone::clone).map_err(ToString::to_string);
-        let this = Self { paths, matching, kept, seen };
+        let mut this = Self { paths, matching, kept, seen, why: None };
         match files.and_then(|files| this.usable(files)) {
             Ok(rules) => {
                 RulesLoaded { rules: rules.all().len() }.emit(counters);
@@ -56,6 +62,7 @@ impl Reload {
                 Some(Ok(rules)) => {
                     let from = this.kept.as_deref().unwrap_or(Path::new(""));
                     RulesKept { why: &why, rules: rules.all().len(), from: Some(from) }.emit(counters);
+                    this.why = Some(why.to_string());
                     Ok((this, rules))
                 }
                 _ => Err(why),
@@ -63,12 +70,23 @@ impl Reload {
         }
     }
 
-    /// Replaces the rules of `evaluator` as often as their files change to something usable.
-    pub async fn follow(mut self, evaluator: Arc<Evaluator>, counters: Arc<Counters>) {
+    /// Replaces the rules of `evaluator` as often as their files change to something usable; raises an alert while they are
+    /// not, as long as there is a store.
+    pub async fn follow(
+        mut self,
+        evaluator: Arc<Evaluator>,
+        store: Store,
+        hostname: String,
+        counters: Arc<Counters>,
+    ) {
         if self.paths.is_empty() {
             return;
         }
+        let mut told = None;
         loop {
+            if self.tell(&mut told, &store, &hostname, &counters).await == Err(StoreError::Closed) {
+                return;
+            }
             tokio::time::sleep(LOOK_EVERY).await;
             let (me, evaluator, counters) = (self, evaluator.clone(), counters.clone());
             let looked = tokio::task::spawn_blocking(move || {
@@ -83,6 +101,26 @@ impl Reload {
         }
     }
 
+    /// Raises the alert, unless it is the one that was `told` last.
+    async fn tell(
+        &self,
+        told: &mut Option<Uuid>,
+        store: &Store,
+        hostname: &str,
+        counters: &Counters,
+    ) -> Result<(), StoreError> {
+        let Some(why) = &self.why else { return Ok(()) };
+        let alert = native::rules_kept(why, hostname, Timestamp::now());
+        let id = alert.id;
+        if *told == Some(id) {
+            return Ok(());
+        }
+        let recorded = store.record(Batch { alerts: vec![alert], ..Batch::default() }).await?;
+        counters.alerts(std::iter::once(&native::RULES_KEPT.to_owned()).zip(&recorded.new));
+        *told = Some(id);
+        Ok(())
+    }
+
     fn look(&mut self, evaluator: &Evaluator, counters: &Counters) {
         let files = read(&self.paths);
         let now = files.as_ref().map(Clone::clone).map_err(ToString::to_string);
@@ -94,8 +132,10 @@ impl Reload {
             Ok(rules) => {
                 RulesLoaded { rules: rules.all().len() }.emit(counters);
                 evaluator.replace(rules);
+                self.why = None;
             }
             Err(why) => {
+                self.why = Some(why.to_string());
                 RulesKept { why: &why, rules: evaluator.rules().all().len(), from: None }.emit(counters);
             }
         }

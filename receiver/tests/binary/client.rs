@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long an answer may take on a slow and busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A status, or 0 when the connection was closed without one.
 pub(crate) fn send(to: SocketAddr, write: impl FnOnce(&mut TcpStream) -> io::Result<()>) -> u16 {
@@ -41,6 +41,45 @@ pub(crate) fn status(stream: &mut TcpStream) -> u16 {
     }
     let text = String::from_utf8_lossy(&answer);
     text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn becomes(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A status and what is answered, of a request without a body.
+pub(crate) fn get(to: SocketAddr, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let mut stream = connect(to);
+    let mut request = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n");
+    let host = ("host", "localhost");
+    let given = headers.iter().any(|(name, _)| *name == "host");
+    for (name, value) in headers.iter().chain((!given).then_some(&host)) {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    stream.write_all(format!("{request}\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// Posts a body and gives the status and the answer.
+pub(crate) fn ask(to: SocketAddr, path: &str, token: &str, body: &str) -> (u16, serde_json::Value) {
+    let mut stream = connect(to);
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
 }
 
 /// The head of a POST.
