@@ -122,13 +122,11 @@ fn alerts_of_our_own_and_those_of_rules_arrive_everywhere() {
 /// the room that is wanted, so that what comes afterwards stays.
 fn full() -> Target {
     let mut target = Target::start("silent_after: 0s\noutputs: {stdout: false}", |_| {});
-    let fat = |at: usize| {
-        let mut event = event(at, "create", "");
-        event["requestURI"] = "/x".repeat(5_000).into();
-        event
-    };
-    let body: Value = (1000..2300).map(fat).collect();
-    assert_eq!(ask(target.intake, "/k8s_audit", "", &body.to_string()).1["alerts"], 1300);
+    let body: Value = (1000..2100).map(|at| event(at, "create", "")).collect();
+    assert_eq!(ask(target.intake, "/k8s_audit", "", &body.to_string()).1["alerts"], 1100);
+    let record = |text: &str| json!({"reason": "r", "source": "s", "record": text.repeat(10 << 20)});
+    let records = json!({"records": [record("x"), record("y")]});
+    assert_eq!(ask(target.intake, "/quarantine", "", &records.to_string()).1["quarantined"], 2);
     target.signal("TERM");
     assert!(target.ended().success());
     target
