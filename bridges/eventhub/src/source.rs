@@ -40,6 +40,8 @@ pub struct Partition {
     hub: Arc<Hub>,
     /// What was read last, or where to begin.
     position: Position,
+    /// The newest message that the hub told of.
+    newest: Option<i64>,
     /// Read up to here and end.
     until: Option<Until>,
     link: Option<Link>,
@@ -107,6 +109,7 @@ impl Partition {
             id: id.to_owned(),
             hub: Arc::clone(&reading.hub),
             position: position.unwrap_or_else(|| Position::starting(reading.from, Time::of_machine())),
+            newest: None,
             until: reading.once.then_some(Until::Unknown),
             link: None,
             not_before: Instant::now(),
@@ -210,6 +213,9 @@ impl Partition {
             messages += 1;
         }
         self.works();
+        if let (Some(newest), Some(read)) = (self.newest, self.position.sequence) {
+            self.hub_metrics.behind(&self.unit, (newest - read).max(0));
+        }
         let load = Some(self.credit.load(bytes));
         // Should the link be gone, reading it says why.
         let _ = self.allow().await;
@@ -262,7 +268,7 @@ impl Partition {
     /// How far behind is this reader? A link on which nothing comes although there is something is dead.
     async fn look(&mut self) -> Result<(), Unavailable> {
         let properties = self.hub.partition(&self.id).await?;
-        let behind = self.hub_metrics.looked(&self.unit, &properties, self.position.sequence);
+        let behind = self.behind(&properties);
         let look_every = self.hub.settings().endpoint.answer_within;
         if let Some(link) = &mut self.link {
             link.look_at = Instant::now() + look_every;
@@ -280,6 +286,16 @@ impl Partition {
         }
         self.works();
         Ok(())
+    }
+
+    /// How many messages wait behind the last one read.
+    fn behind(&mut self, properties: &PartitionProperties) -> i64 {
+        let before_first = properties.first - 1;
+        let read = self.position.sequence.unwrap_or(before_first).max(before_first);
+        let behind = (properties.last - read).max(0);
+        self.newest = Some(properties.last);
+        self.hub_metrics.behind(&self.unit, behind);
+        behind
     }
 
     fn works(&mut self) {
@@ -308,6 +324,10 @@ impl Partition {
             Reaction::Rest(_) | Reaction::Authorize | Reaction::Mend => {
                 self.is_ready = false;
                 self.ready.not_ready(&text);
+                // What can't be read for long piles up meanwhile.
+                if let Ok(properties) = self.hub.partition(&self.id).await {
+                    self.behind(&properties);
+                }
             }
             Reaction::Reposition => {
                 if let Ok(properties) = self.hub.partition(&self.id).await {

@@ -1,7 +1,8 @@
 //! Event Hubs to alert.
 
-use std::path::Path;
-use std::process::Command;
+mod bridge;
+mod measure;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -11,86 +12,12 @@ use audit_fakes::azure::blob::Blobs;
 use audit_fakes::azure::{self, EventHubs, Hub};
 use audit_fakes::traffic::{Line, Traffic};
 use serde_json::json;
-use tempfile::TempDir;
 
-use crate::harness::{Client, Ended, Program, Receiver, becomes, now_ms, run, seed, sum, tested};
+use crate::harness::{Receiver, becomes, now_ms, seed};
 use crate::pipeline::{expected, recent};
-
-/// The bridge's binary.
-const BRIDGE: &str = env!("CARGO_BIN_EXE_tested-eventhub-bridge");
+use bridge::Bridge;
 
 const PARTITIONS: usize = 32;
-
-/// A bridge with a folder of its own, whose checkpoints outlive its deaths.
-struct Bridge {
-    folder: TempDir,
-    receiver: String,
-    environment: Vec<(&'static str, String)>,
-    program: Option<Program>,
-    admin: Option<Client>,
-}
-
-impl Bridge {
-    fn new(fake: &EventHubs, receiver: &Receiver) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
-        std::fs::write(folder.path().join("string"), fake.connection_string("audit")).expect("a file");
-        let variable = ("KAB_CONNECTION_STRING_FILE", folder.path().join("string").display().to_string());
-        Self { folder, receiver: receiver.url(), environment: vec![variable], program: None, admin: None }
-    }
-
-    /// The same with these environment variables alone, instead of a file with a connection string.
-    fn environment(self, environment: Vec<(&'static str, String)>) -> Self {
-        Self { environment, ..self }
-    }
-
-    fn restart(&mut self) {
-        self.kill();
-        let mut program = Program::start(&mut self.command());
-        self.admin = Some(Client::plain(program.listening("admin")));
-        self.program = Some(program);
-    }
-
-    fn started(mut self) -> Self {
-        self.restart();
-        self
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut program) = self.program.take() {
-            program.kill();
-        }
-    }
-
-    fn program(&self) -> &Program {
-        self.program.as_ref().expect("a running bridge")
-    }
-
-    /// The sum of a metric's samples.
-    fn metric(&self, name: &str) -> f64 {
-        let admin = self.admin.as_ref().expect("a running bridge");
-        sum(&admin.get("/metrics").expect("an answer of the admin port").body, name, "")
-    }
-
-    fn once(&self) -> Ended {
-        run(self.command().arg("--once"))
-    }
-
-    fn command(&self) -> Command {
-        let folder: &Path = self.folder.path();
-        let mut command = Command::new(tested(BRIDGE));
-        command
-            .args(["--admin-listen", "127.0.0.1:0", "--from", "earliest"])
-            .arg("--checkpoint")
-            .arg(format!("file:{}", folder.join("checkpoints").display()))
-            .env_clear()
-            .env("HOME", folder)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)));
-        if !self.environment.iter().any(|(name, _)| *name == "WebSinkURL") {
-            command.args(["--receiver-url", &self.receiver]);
-        }
-        command
-    }
-}
 
 /// Puts lines into all partitions in turn, a few records a message, among records of other logs.
 fn put(hub: &Hub, lines: &[Line]) {
@@ -197,6 +124,7 @@ fn the_forwarders_environment_drives_it_and_its_positions_are_gone_on_from() {
     let bridge = Bridge::new(&fake, &receiver).environment(environment);
     let ended = bridge.once();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    println!("{}", ended.stderr);
     for name in ["EhubNamespaceConnectionString", "WebSinkURL", "PostMaxRetries"] {
         let notes = ended.stderr.lines().filter(|line| line.contains(&format!("`{name}` is"))).count();
         assert_eq!(notes, 1, "{name} in {}", ended.stderr);
@@ -217,20 +145,58 @@ fn what_waits_in_an_outage_of_the_receiver_stays_within_the_budget() {
     }
     let mut receiver = Receiver::start();
     receiver.kill();
-    let mut bridge = Bridge::new(&fake, &receiver);
-    bridge.environment.push(("KAB_BUFFER", "16MiB".to_owned()));
-    bridge.restart();
+    let bridge = Bridge::new(&fake, &receiver).set("KAB_BUFFER", "16MiB").started();
+    let read = || bridge.metric("eventhub_bridge_records_total", "");
     becomes("nothing more is read", &true, || {
-        let before = bridge.metric("eventhub_bridge_records_total");
+        let before = read();
         // That nothing happens is what is waited for.
         thread::sleep(Duration::from_secs(2));
-        before > 0.0 && bridge.metric("eventhub_bridge_records_total") == before
+        before > 0.0 && read() == before
     });
-    let read = bridge.metric("eventhub_bridge_records_total");
-    assert!(read < 24.0, "{read} of 96 messages were read");
+    assert!(read() < 24.0, "{} of 96 messages were read", read());
     receiver.restart();
     becomes("alerts", &expected(&lines), || receiver.raised());
     let peak = bridge.program().peak_memory() >> 20;
     println!("peak: {peak} MiB");
     assert!(peak < 120, "{peak} MiB");
+}
+
+#[test]
+fn half_an_hour_without_the_hub_loses_nothing_and_raises_nothing_twice() {
+    let lines = recent(seed("aks outage"), 960);
+    let fake = EventHubs::start();
+    let hub = fake.hub("audit", PARTITIONS);
+    // Its tokens end several times within the outage, as those of an hour hardly do once in half of one.
+    let entra = fake.entra();
+    entra.set_life(Duration::from_secs(2));
+    let receiver = Receiver::start();
+    let bridge = Bridge::new(&fake, &receiver);
+    let token = bridge.folder().join("token");
+    std::fs::write(&token, azure::entra::FEDERATED).expect("a file");
+    let bridge = bridge
+        .environment(vec![
+            ("KAB_NAMESPACE", "shop".to_owned()),
+            ("KAB_EVENT_HUB", "audit".to_owned()),
+            ("KAB_ENDPOINT_URL", format!("amqp://{}", fake.address())),
+            ("KAB_ANSWER_TIMEOUT", "5s".to_owned()),
+            ("AZURE_TENANT_ID", azure::entra::TENANT.to_owned()),
+            ("AZURE_CLIENT_ID", azure::entra::CLIENT.to_owned()),
+            ("AZURE_FEDERATED_TOKEN_FILE", token.display().to_string()),
+            ("AZURE_AUTHORITY_HOST", entra.url()),
+        ])
+        .started();
+    put(&hub, &lines[..320]);
+    becomes("alerts of before", &expected(&lines[..320]), || receiver.raised());
+
+    fake.set_down(true);
+    put(&hub, &lines[320..640]);
+    let (issued, tried) = (entra.issued(), bridge.metric("eventhub_bridge_requests_total", "lost"));
+    becomes("several lives of a token", &true, || {
+        bridge.metric("eventhub_bridge_requests_total", "lost") > tried + 3.0 && entra.issued() > issued + 2
+    });
+    fake.set_down(false);
+    put(&hub, &lines[640..]);
+    becomes("alerts", &expected(&lines), || receiver.raised());
+    becomes("events evaluated", &960.0, || receiver.metric("audit_receiver_evaluated_total", ""));
+    assert_eq!(bridge.metric("eventhub_bridge_missed_total", ""), 0.0);
 }

@@ -8,7 +8,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::Position;
-use crate::amqp::PartitionProperties;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Unit {
@@ -57,12 +56,9 @@ impl HubMetrics {
         }
     }
 
-    /// The partition was asked; how many messages wait behind the last one read.
-    pub(super) fn looked(&self, unit: &str, properties: &PartitionProperties, last: Option<i64>) -> i64 {
-        let before_first = properties.first - 1;
-        let behind = (properties.last - last.unwrap_or(before_first).max(before_first)).max(0);
-        self.lag.get_or_create(&only(unit)).set(behind);
-        behind
+    /// So many messages wait behind the last one read.
+    pub(super) fn behind(&self, unit: &str, messages: i64) {
+        self.lag.get_or_create(&only(unit)).set(messages);
     }
 
     /// Another replica reads the partition now.
