@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use audit_service::exit;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 
 use crate::amqp::{
@@ -90,6 +90,19 @@ struct Live {
     management: Mutex<Management>,
     token: Arc<Mutex<Token>>,
     renewing: AbortHandle,
+    /// It was found to be dead: who still waits for it need not find that out, too.
+    dead: AtomicBool,
+}
+
+impl Live {
+    async fn management(&self) -> Result<MutexGuard<'_, Management>, Failure> {
+        let management = self.management.lock().await;
+        if self.dead.load(Ordering::Acquire) {
+            let reason = "the connection is gone".to_owned();
+            return Err(Failure::Lost { what: "asking the event hub", reason });
+        }
+        Ok(management)
+    }
 }
 
 impl Hub {
@@ -120,7 +133,7 @@ impl Hub {
     pub async fn partitions(&self) -> Result<Vec<String>, Unavailable> {
         let live = self.live().await?;
         let token = live.token.lock().await.value.clone();
-        let answer = live.management.lock().await.hub(&token).await;
+        let answer = async { live.management().await?.hub(&token).await }.await;
         Ok(self.kept(&live, answer).await?.partitions)
     }
 
@@ -131,7 +144,7 @@ impl Hub {
     pub async fn partition(&self, id: &str) -> Result<PartitionProperties, Unavailable> {
         let live = self.live().await?;
         let token = live.token.lock().await.value.clone();
-        let answer = live.management.lock().await.partition(id, &token).await;
+        let answer = async { live.management().await?.partition(id, &token).await }.await;
         Ok(self.kept(&live, answer).await?)
     }
 
@@ -184,8 +197,8 @@ impl Hub {
 
     async fn forget(&self, connection: u64) {
         let mut state = self.state.lock().await;
-        if state.live.as_ref().is_some_and(|live| live.number == connection) {
-            state.live = None;
+        if let Some(live) = state.live.take_if(|live| live.number == connection) {
+            live.dead.store(true, Ordering::Release);
         }
     }
 
@@ -248,7 +261,14 @@ impl Hub {
         let token = Arc::new(Mutex::new(token));
         let renewing = tokio::spawn(renew(cbs, Arc::clone(&self.credentials), audience, Arc::clone(&token)));
         tracing::info!(endpoint = %endpoint, hub, "connected to the event hub");
-        Ok(Live { number, connection, management, token, renewing: renewing.abort_handle() })
+        Ok(Live {
+            number,
+            connection,
+            management,
+            token,
+            renewing: renewing.abort_handle(),
+            dead: AtomicBool::new(false),
+        })
     }
 }
 

@@ -310,7 +310,21 @@ async fn silence_is_noticed() {
     fake.hang();
     let problem = hub.partitions().await.unwrap_err();
     assert!(matches!(problem, Unavailable::Wire(Failure::Silent { .. })), "{problem}");
-    // The silent connection is forgotten, and the next question goes over a new one.
+    // The silent connection is forgotten; of many who ask at once, one waits in vain for all of them.
+    hub.partitions().await.unwrap();
+    fake.hang();
+    let asked = (0..8).map(|_| {
+        let hub = Arc::clone(&hub);
+        tokio::spawn(async move { hub.partition("0").await })
+    });
+    let mut silent = 0;
+    for answer in asked.collect::<Vec<_>>() {
+        if let Err(Unavailable::Wire(Failure::Silent { .. })) = answer.await.unwrap() {
+            silent += 1;
+        }
+    }
+    assert_eq!(silent, 1);
+    // The next question goes over a new connection.
     assert_eq!(hub.partitions().await.unwrap(), ["0"]);
 }
 
