@@ -15,6 +15,7 @@ locals {
     "protoPayload.serviceName=\"k8s.io\"",
     "(${join(" OR ", [for id in local.log_ids : "log_id(\"${id}\")"])})",
     length(var.clusters) == 0 ? "" : "resource.labels.cluster_name=(${join(" OR ", [for name in var.clusters : "\"${name}\""])})",
+    var.exclude_leases ? "NOT protoPayload.methodName:\"io.k8s.coordination.v1.leases.\"" : "",
   ]))
 
   sink_writer = one(concat(
@@ -50,16 +51,11 @@ resource "google_project_iam_audit_config" "data_access" {
   service  = "container.googleapis.com"
 
   # Reading of objects, of secrets among them; of logs and the like; updates of status and leases.
-  audit_log_config {
-    log_type = "ADMIN_READ"
-  }
-
-  audit_log_config {
-    log_type = "DATA_READ"
-  }
-
-  audit_log_config {
-    log_type = "DATA_WRITE"
+  dynamic "audit_log_config" {
+    for_each = ["ADMIN_READ", "DATA_READ", "DATA_WRITE"]
+    content {
+      log_type = audit_log_config.value
+    }
   }
 }
 
@@ -108,6 +104,7 @@ resource "google_pubsub_topic_iam_member" "sink_writer" {
   member  = local.sink_writer
 }
 
+# A sink of a project, a folder and an organization are three kinds of resources; one of them is made.
 resource "google_logging_project_sink" "audit" {
   count                  = local.pubsub && local.parent_kind == "projects" ? 1 : 0
   project                = local.parent_id
@@ -115,14 +112,6 @@ resource "google_logging_project_sink" "audit" {
   destination            = "pubsub.googleapis.com/${google_pubsub_topic.audit[0].id}"
   filter                 = local.sink_filter
   unique_writer_identity = true
-
-  dynamic "exclusions" {
-    for_each = local.exclusions
-    content {
-      name   = exclusions.key
-      filter = exclusions.value
-    }
-  }
 }
 
 resource "google_logging_folder_sink" "audit" {
@@ -132,14 +121,6 @@ resource "google_logging_folder_sink" "audit" {
   destination      = "pubsub.googleapis.com/${google_pubsub_topic.audit[0].id}"
   filter           = local.sink_filter
   include_children = true
-
-  dynamic "exclusions" {
-    for_each = local.exclusions
-    content {
-      name   = exclusions.key
-      filter = exclusions.value
-    }
-  }
 }
 
 resource "google_logging_organization_sink" "audit" {
@@ -149,18 +130,4 @@ resource "google_logging_organization_sink" "audit" {
   destination      = "pubsub.googleapis.com/${google_pubsub_topic.audit[0].id}"
   filter           = local.sink_filter
   include_children = true
-
-  dynamic "exclusions" {
-    for_each = local.exclusions
-    content {
-      name   = exclusions.key
-      filter = exclusions.value
-    }
-  }
-}
-
-locals {
-  exclusions = var.exclude_leases ? {
-    leases = "protoPayload.methodName:\"io.k8s.coordination.v1.leases.\""
-  } : {}
 }

@@ -56,7 +56,7 @@ variable "enable_data_access_log" {
 }
 
 variable "exclude_leases" {
-  description = "For pubsub: leave out writes of Lease objects, by far the most frequent entries, at the sink."
+  description = "For pubsub: let the sink leave out writes of Lease objects, by far the most frequent entries."
   type        = bool
   default     = true
 }

@@ -48,6 +48,14 @@ to sum by and the time.
       annotations:
         summary: {{ "{{ $labels.pod }} set entries aside that can't be evaluated" | quote }}
         description: They are kept with their reasons. An attacker may have made them so.
+    {{- if .Values.admission.enabled }}
+    - alert: AuditReviewsLost
+      expr: {{ include "kab.grew" (list (printf "audit_receiver_reviews_lost_total{%s}" $here) "cluster" "15m") }}
+      labels: { severity: critical }
+      annotations:
+        summary: {{ "Admission reviews of {{ $labels.cluster }} are not evaluated" | quote }}
+        description: More of them came than could be, or they could not be read. Nobody sends them again.
+    {{- end }}
     - alert: AuditOutputFailing
       expr: max by (output) (audit_receiver_output_oldest_waiting_seconds{ {{- $here -}} }) > 300
       labels: { severity: critical }

@@ -59,6 +59,7 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
   name: {{ include "kab.fullname" $root }}-{{ $component }}
+  namespace: {{ $root.Release.Namespace }}
   labels:
     {{- include "kab.labels" (list $component $root) | nindent 4 }}
 spec:
