@@ -1,6 +1,6 @@
 """Makes the CloudFormation stack in an imitation of AWS and prints what it gave.
 
-stack.py ENDPOINT irsa|pod-identity
+stack.py ENDPOINT irsa|pod-identity|role
 """
 
 import ast
@@ -12,6 +12,7 @@ import boto3
 from common import ROOT
 
 REGION, CLUSTER = "eu-central-1", "demo"
+BRIDGE = "arn:aws:iam::999900001111:role/kube-audit-bridge"
 ISSUER = f"https://oidc.eks.{REGION}.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
 
 endpoint, identity = sys.argv[1:]
@@ -25,6 +26,8 @@ def client(service):
 parameters = {"EksClusterName": CLUSTER}
 if identity == "irsa":
     parameters["OidcIssuerUrl"] = ISSUER
+if identity == "role":
+    parameters["BridgeRoleArn"] = BRIDGE
 formation = client("cloudformation")
 formation.create_stack(
     StackName=f"reader-{identity}", TemplateBody=template, Capabilities=["CAPABILITY_IAM"],

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::harness::{
     Bridge, Cloud, MOTO, Moto, Packages, RECEIVER, Receiver, becomes, now_ms, run, seed, tested,
 };
-use crate::pipeline::{GROUP, STREAM, expected};
+use crate::pipeline::{GROUP, STREAM, cloud, expected};
 
 const CHECKS: Packages = Packages {
     folder: "checks",
@@ -112,9 +112,12 @@ fn the_stack_gives_a_role_with_which_the_bridge_reads() {
     let token = receiver.folder().join("token");
     std::fs::write(&token, "fake.service-account.token").unwrap();
     let role = made["role"].as_str().unwrap();
-    let bridge = Bridge::new(&Cloud { endpoint: moto.endpoint(), receiver: receiver.url() })
-        .env(&[("AWS_ROLE_ARN", role), ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap())])
-        .at_ease();
+    let of = |endpoint: String, role: &str| {
+        Bridge::new(&Cloud { endpoint, receiver: receiver.url() })
+            .env(&[("AWS_ROLE_ARN", role), ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap())])
+            .at_ease()
+    };
+    let bridge = of(moto.endpoint(), role);
     let checked = bridge.check();
     let findings: Vec<Value> =
         checked.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -125,15 +128,40 @@ fn the_stack_gives_a_role_with_which_the_bridge_reads() {
     let once = bridge.once();
     assert_eq!(once.code, Some(0), "{once:?}");
     becomes("alerts", &expected(&lines), || receiver.raised());
+
+    // moto does not evaluate policies: all that the bridge asks must stand in this one.
+    let aws = cloud(&lines);
+    let bridge = of(aws.endpoint(), "arn:aws:iam::111122223333:role/audit-reader");
+    for ended in [bridge.check(), bridge.once()] {
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+    let allowed = made["policy"]["Statement"].to_string();
+    let asked = aws.calls().into_iter().map(|call| call.operation.action());
+    let asked: Vec<String> = asked.filter(|action| action.starts_with("logs:")).collect();
+    assert!(asked.contains(&"logs:FilterLogEvents".to_owned()), "{asked:?}");
+    asked
+        .iter()
+        .for_each(|action| assert!(allowed.contains(&format!("\"{action}\"")), "{action}: {allowed}"));
 }
 
+/// moto takes the association of Pod Identity without making one.
 #[test]
-fn the_stack_for_pod_identity_trusts_one_service_account() {
+fn the_stacks_of_other_identities_trust_one_service_account_and_one_role() {
     let Some(moto) = Moto::start() else { return };
     let made = stack(&moto, "pod-identity");
     assert_eq!(made["status"], "CREATE_COMPLETE");
     let trust = &made["trust"]["Statement"][0];
     assert_eq!(trust["Principal"]["Service"], "pods.eks.amazonaws.com", "{trust}");
+    assert_eq!(trust["Action"], json!(["sts:AssumeRole", "sts:TagSession"]), "{trust}");
     let tags = &trust["Condition"]["StringEquals"];
+    assert_eq!(tags["aws:RequestTag/kubernetes-namespace"], "kube-audit-bridge", "{trust}");
     assert_eq!(tags["aws:RequestTag/kubernetes-service-account"], "cloudwatch-bridge", "{trust}");
+    let cluster = "arn:aws:eks:eu-central-1:123456789012:cluster/demo";
+    assert_eq!(trust["Condition"]["ArnEquals"]["aws:SourceArn"], cluster, "{trust}");
+
+    let made = stack(&moto, "role");
+    assert_eq!(made["status"], "CREATE_COMPLETE");
+    let bridge = json!({"AWS": "arn:aws:iam::999900001111:role/kube-audit-bridge"});
+    let trust = json!([{"Effect": "Allow", "Principal": bridge, "Action": "sts:AssumeRole"}]);
+    assert_eq!(made["trust"]["Statement"], trust);
 }

@@ -19,6 +19,7 @@ mod credentials;
 mod delivery;
 mod deploy;
 mod faults;
+mod footprint;
 mod gke;
 mod harness;
 mod intake;

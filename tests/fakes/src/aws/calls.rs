@@ -48,7 +48,7 @@ impl Operation {
     }
 
     /// The IAM action that permits it, such as `logs:FilterLogEvents`.
-    pub(super) fn action(self) -> String {
+    pub fn action(self) -> String {
         let service = if self.is_logs() { "logs" } else { "sts" };
         format!("{service}:{self:?}")
     }
