@@ -78,3 +78,6 @@ impl crate::Position for Marks {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,12 @@
 //! The bridge under test.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::http::{Answer, Client};
 use super::program::{Ended, Program, run, tested};
 
 /// The bridge's binary.
@@ -32,6 +34,7 @@ pub(crate) struct Bridge {
     requests_per_second: &'static str,
     env: Vec<(String, String)>,
     program: Option<Program>,
+    admin: Option<SocketAddr>,
 }
 
 impl Bridge {
@@ -50,6 +53,7 @@ impl Bridge {
             requests_per_second: "50",
             env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
             program: None,
+            admin: None,
         }
     }
 
@@ -93,7 +97,7 @@ impl Bridge {
     pub(crate) fn restart(&mut self) {
         self.kill();
         let mut program = Program::start(&mut self.command(&["run", "--admin-listen", "127.0.0.1:0"]));
-        program.listening("admin");
+        self.admin = Some(program.listening("admin"));
         self.program = Some(program);
     }
 
@@ -129,6 +133,18 @@ impl Bridge {
         }
     }
 
+    /// What its admin port answers.
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        let client = Client::plain(self.admin.expect("a running bridge"));
+        client.get(path).expect("an answer of the admin port")
+    }
+
+    /// From now on no file of it may grow beyond so many bytes: a disk that is full, or with `None` no longer.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        self.program.as_ref().expect("a running bridge").limit_files(bytes);
+    }
+
     pub(crate) fn program(&mut self) -> &mut Program {
         self.program.as_mut().expect("a running bridge")
     }
@@ -157,7 +173,9 @@ impl Bridge {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(tested(BRIDGE));
+        // A write beyond `limit_files` is to fail, as on a full disk, rather than to end the process.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(tested(BRIDGE));
         match &self.sources {
             Some(path) => command.args(args).arg("--config").arg(path),
             None => command.args(args).args(["--log-group", GROUP, "--region", "eu-central-1"]),

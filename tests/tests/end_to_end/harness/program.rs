@@ -132,6 +132,14 @@ impl Program {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
+    /// Bounds the size of its files, or with `None` no longer.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let soft = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let arguments = [format!("--pid={}", self.id()), format!("--fsize={soft}:")];
+        let limited = Command::new("prlimit").args(arguments).status();
+        assert!(limited.is_ok_and(|status| status.success()), "prlimit, of util-linux, must be there");
+    }
+
     /// Ends it the hard way: no destructor and no handler of it runs.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();

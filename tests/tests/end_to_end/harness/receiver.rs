@@ -129,11 +129,7 @@ impl Receiver {
 
     /// From now on no file of it may grow beyond so many bytes: a disk that is full, or with `None` no longer.
     pub(crate) fn limit_files(&self, bytes: Option<u64>) {
-        let program = self.program.as_ref().expect("a running receiver");
-        let soft = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
-        let arguments = [format!("--pid={}", program.id()), format!("--fsize={soft}:")];
-        let limited = Command::new("prlimit").args(arguments).status();
-        assert!(limited.is_ok_and(|status| status.success()), "prlimit, of util-linux, must be there");
+        self.program.as_ref().expect("a running receiver").limit_files(bytes);
     }
 
     /// The sum of the samples of a metric whose labels contain `labels`.
