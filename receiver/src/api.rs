@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::evaluate::Evaluator;
 use crate::freshness::Freshness;
+use crate::outputs;
 use crate::store::{AlertsWanted, Store, StoreError};
 
 /// The description of the API.
@@ -36,6 +37,8 @@ pub struct Api {
     pub evaluator: Arc<Evaluator>,
     /// Knows which clusters should be heard of.
     pub fresh: Arc<Freshness>,
+    /// The outputs that are configured.
+    pub outputs: Vec<Arc<str>>,
     /// Holds the token that requests must bear. Without one only this machine may ask, if the port is its own.
     pub token: Option<SecretFile>,
     /// Where the port is.
@@ -53,7 +56,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/rules", get(rules))
         .route("/api/v1/quarantine", get(quarantine))
         .route("/api/v1/silences", get(silences))
-        .route("/api/v1/outputs", get(outputs))
+        .route("/api/v1/outputs", get(output_list))
         .layer(from_fn_with_state(api.clone(), guard))
         .with_state(api)
 }
@@ -265,8 +268,8 @@ async fn silences(State(api): State<Arc<Api>>) -> Answer {
     Ok(Json(json!({"items": items.collect::<Vec<_>>()})))
 }
 
-async fn outputs(State(api): State<Arc<Api>>) -> Answer {
-    let backlogs = api.store.backlogs().await?;
+async fn output_list(State(api): State<Arc<Api>>) -> Answer {
+    let backlogs = outputs::standing(&api.outputs, &api.store).await?;
     let items = backlogs.iter().map(|backlog| {
         let oldest = backlog.oldest.map(|oldest| Timestamp::from_millisecond(oldest).unwrap_or_default().to_string());
         json!({"output": backlog.output, "waiting": backlog.waiting, "set_aside": backlog.refused, "oldest_waiting": oldest})

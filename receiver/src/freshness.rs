@@ -84,7 +84,8 @@ impl Freshness {
             (id.clone(), Known { id: id.clone(), name: name.clone(), bound: true, newest: None })
         });
         let mut known: BTreeMap<_, _> = bound.collect();
-        for (key, newest) in store.clusters().await? {
+        let stored = store.clusters().await?;
+        for (key, newest) in stored.into_iter().chain(self.since_last_look()) {
             let (id, name) = read(key);
             let known = known.entry(id.clone()).or_insert(Known {
                 id,
@@ -100,6 +101,10 @@ impl Freshness {
             }
         }
         Ok(known.into_values().collect())
+    }
+
+    fn since_last_look(&self) -> BTreeMap<String, i64> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).since_last_look.clone()
     }
 
     fn take(&self) -> BTreeMap<String, i64> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use audit_service::shutdown::Shutdown;
 
 use crate::metrics::{AlertRefused, Counters, Occurrence as _, OutputFailed, Written};
-use crate::store::{LEASE, Store, StoreError, Waiting};
+use crate::store::{Backlog, LEASE, Store, StoreError, Waiting};
 
 pub mod config;
 mod file;
@@ -131,6 +131,21 @@ pub async fn feed(mut output: impl Output, store: Store, counters: Arc<Counters>
             () = shutdown.requested() => return,
         }
     }
+}
+
+/// How outputs stand: those of these names, and others for which anything waits or was refused.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn standing(names: &[Arc<str>], store: &Store) -> Result<Vec<Backlog>, StoreError> {
+    let mut all = store.backlogs().await?;
+    for name in names {
+        if !all.iter().any(|backlog| *backlog.output == **name) {
+            all.push(Backlog { output: name.to_string(), ..Backlog::default() });
+        }
+    }
+    all.sort_by(|one, other| one.output.cmp(&other.output));
+    Ok(all)
 }
 
 async fn write_some(

@@ -85,10 +85,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     });
     let intake_port = listen::bind("intake", config.listen).await?;
     let admin_port = listen::bind("admin", config.admin.listen).await?;
+    let outputs: Vec<_> = outputs::routes(&config.outputs).into_iter().map(|route| route.output).collect();
     let api = Api {
         store: store.clone(),
         evaluator,
         fresh: fresh.clone(),
+        outputs: outputs.clone(),
         token: config.admin.token_file.clone(),
         listen: admin_port.local_addr()?,
     };
@@ -99,7 +101,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
         tokio::spawn(admin::serve(admin_port, health.clone(), metrics, api::router(api), late.clone()));
     tokio::spawn(follow(store.clone(), health.condition("store")));
     tokio::spawn(store.clone().watch_health(HEARTBEAT));
-    tokio::spawn(watch_backlogs(store.clone(), counters.clone()));
+    tokio::spawn(watch_backlogs(outputs, store.clone(), counters.clone()));
     tokio::spawn(ignore_hangup());
     let retention = Retention {
         options: config.retention.clone(),
@@ -171,9 +173,9 @@ async fn ignore_hangup() {
 }
 
 /// Counts what waits for outputs, as long as there is a store.
-async fn watch_backlogs(store: Store, counters: Arc<Counters>) {
+async fn watch_backlogs(outputs: Vec<Arc<str>>, store: Store, counters: Arc<Counters>) {
     loop {
-        match store.backlogs().await {
+        match outputs::standing(&outputs, &store).await {
             Ok(backlogs) => counters.backlogs(&backlogs),
             Err(StoreError::Closed) => return,
             Err(error) => tracing::warn!(%error, "what waits for outputs is not known"),

@@ -59,6 +59,10 @@ pub struct Http {
     /// What is posted.
     #[serde(default)]
     pub form: Form,
+    /// Whether `output_fields` has `alert.uuid`, `alert.audit_id` and `alert.cluster` as well: falcosidekick passes on no other
+    /// key of a document, and puts a `uuid` of its own in the place of ours. Of the form `falco` alone.
+    #[serde(default)]
+    pub identify: bool,
     /// Headers to send.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
@@ -128,6 +132,9 @@ impl Check for Outputs {
             match reqwest::Url::parse(&http.url) {
                 Ok(url) if matches!(url.scheme(), "http" | "https") => {}
                 _ => wrong("url", "must be a whole URL, beginning with `http://` or `https://`"),
+            }
+            if http.identify && http.form != Form::Falco {
+                wrong("identify", "is for the form `falco`; the others carry it anyway");
             }
             if http.in_flight == 0 || http.in_flight > 64 {
                 wrong("in_flight", "must be 1 to 64");

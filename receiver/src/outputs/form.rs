@@ -69,6 +69,17 @@ impl Form {
     }
 }
 
+/// A document in Falco's form whose fields tell which alert it is.
+pub(super) fn identified(document: &str) -> String {
+    let mut document = read(document);
+    let keys = ["uuid", "audit_id", "cluster"];
+    let known = keys.map(|key| (format!("alert.{key}"), document.get(key).cloned().unwrap_or_default()));
+    if let Some(Json::Object(fields)) = document.get_mut("output_fields") {
+        fields.extend(known);
+    }
+    document.to_string()
+}
+
 /// What is stored is JSON; anything else would be posted as null.
 fn read(document: &str) -> Json {
     serde_json::from_str(document).unwrap_or_default()
@@ -142,6 +153,14 @@ mod tests {
     #[test]
     fn falco_is_posted_as_it_is_stored() {
         assert_eq!(Form::Falco.body([DOCUMENT].into_iter()), DOCUMENT);
+    }
+
+    #[test]
+    fn fields_tell_which_alert_it_is_where_that_is_asked_for() {
+        let identified: Json = serde_json::from_str(&identified(DOCUMENT)).unwrap();
+        let fields = &identified["output_fields"];
+        assert_eq!((&fields["alert.uuid"], &fields["alert.cluster"]), (&json!("u"), &json!("prod")));
+        assert_eq!((&fields["ka.user.name"], &identified["uuid"]), (&json!("eve"), &json!("u")));
     }
 
     #[test]

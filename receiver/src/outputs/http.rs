@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
-use super::form::Form;
+use super::form::{self, Form};
 use super::{Output, Progress, Waiting, config};
 
 /// The longest wait that a server may ask for.
@@ -69,7 +69,10 @@ impl Http {
     }
 
     async fn post(&self, client: &reqwest::Client, headers: &HeaderMap, alerts: &[Waiting]) -> Verdict {
-        let body = self.config.form.body(alerts.iter().map(|alert| alert.document.as_str()));
+        let mut body = self.config.form.body(alerts.iter().map(|alert| alert.document.as_str()));
+        if self.config.identify {
+            body = form::identified(&body);
+        }
         let sent = client.post(&self.config.url).headers(headers.clone()).body(body).send();
         let mut answer = match sent.await {
             Ok(answer) => answer,
