@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::clusters::{Cluster, Ids};
 use crate::intake::{AdmissionOptions, BoundCertificate, TokenFile};
+use crate::outputs::Least;
 use crate::outputs::config::Outputs;
 use crate::redact::Redact;
 use crate::retention;
 use crate::store;
+
+pub mod rules;
 
 /// The configuration of `serve`. A key that is not here is a mistake.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -40,6 +43,12 @@ pub struct Config {
     pub store: String,
     /// Rule files and folders of them, in order; the built-in rules when there are none.
     pub rules: Vec<PathBuf>,
+    /// What switches rules on and off once they are loaded, in this order.
+    pub rules_select: Vec<rules::Switch>,
+    /// Rules that are less severe are not tried.
+    pub priority: Option<Least>,
+    /// What is added to the outputs of rules, in this order.
+    pub append_output: Vec<rules::Append>,
     /// Which of the matching rules raise an alert.
     #[serde(rename = "match")]
     pub matching: Match,
@@ -126,6 +135,9 @@ impl Default for Config {
             admin: Admin::default(),
             store: "sqlite:audit-receiver.db".to_owned(),
             rules: Vec::new(),
+            rules_select: Vec::new(),
+            priority: None,
+            append_output: Vec::new(),
             matching: Match::default(),
             native: true,
             silent_after: Span::secs(900),
@@ -207,6 +219,10 @@ impl Check for Config {
             mistakes.add("certificates", "each needs a `cluster`, or several");
         }
         self.clusters.check(mistakes);
+        let select = self.rules_select.iter().enumerate();
+        select.for_each(|(at, switch)| mistakes.within(&format!("rules_select[{at}]"), |m| switch.check(m)));
+        let append = self.append_output.iter().enumerate();
+        append.for_each(|(at, append)| mistakes.within(&format!("append_output[{at}]"), |m| append.check(m)));
         if self.body.limit > self.body.budget {
             mistakes.add("body.limit", "must not be more than `body.budget`");
         }
@@ -252,6 +268,32 @@ mod tests {
         );
         let ids: Vec<_> = fan_in.unwrap().bound_clusters().map(|cluster| cluster.id.to_string()).collect();
         assert_eq!(ids, ["arn:1", "arn:2", "edge"]);
+    }
+
+    #[test]
+    fn rules_are_selected_and_added_to_as_in_falco() {
+        use crate::rules::Settings;
+        use audit_rules::load::ExtraValue;
+
+        let config = load(
+            "rules_select: [{disable: {rule: 'Read *'}}, {enable: {tag: pods}}]\npriority: error\nappend_output:\n  \
+             - match: {source: k8s_audit, tags: [pods]}\n    extra_output: 'at %ka.uri'\n    extra_fields: [ka.verb, {who: '%ka.user.name'}]\n",
+        )
+        .unwrap();
+        let settings = Settings::from(&config);
+        assert_eq!((settings.select.len(), settings.least.as_str()), (2, "Error"));
+        assert!(!settings.select[0].enable && settings.select[0].rule.as_deref() == Some("Read *"));
+        let fields = &settings.options.append_output[0].fields;
+        let template = ExtraValue::Template("%ka.user.name".to_owned());
+        assert_eq!(*fields, [("ka.verb".to_owned(), ExtraValue::Raw), ("who".to_owned(), template)]);
+        let wrong = load(
+            "rules_select: [{disable: {}}, {disabel: {tag: x}}]\npriority: loud\nappend_output: [{match: {rule: r}}]",
+        );
+        assert_eq!(wrong.as_ref().unwrap_err().len(), 5, "{wrong:?}");
+        let wrong = load(
+            "append_output: [{extra_fields: [{a: '%ka.uri', b: '%ka.uri'}]}]\nrules_select: [{disable: {}}]",
+        );
+        assert_eq!(wrong.as_ref().unwrap_err().len(), 2, "{wrong:?}");
     }
 
     #[test]

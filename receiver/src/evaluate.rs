@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use audit_event::json::{Malformed, Raw};
 use audit_event::{Event, EventId, Item, Unusable, split_at_most};
 use audit_rules::Context;
+use jiff::tz::TimeZone;
 
 use crate::activity::{self, Activity};
 use crate::clusters::{CLUSTER_NAME, Cluster, Ids, Place, Scope, Unplaced};
@@ -24,6 +25,7 @@ const INTAKE: &str = "intake";
 pub struct Evaluator {
     rules: RwLock<Arc<Rules>>,
     hostname: String,
+    zone: TimeZone,
     native: bool,
     ids: Ids,
     lag: bool,
@@ -64,11 +66,19 @@ impl Evaluator {
         Self {
             rules: RwLock::new(Arc::new(rules)),
             hostname,
+            zone: TimeZone::UTC,
             native: false,
             ids: Ids::default(),
             lag: false,
             redact: Redact::NOTHING,
         }
+    }
+
+    /// The same, for which local times are those of `zone` and not UTC.
+    #[must_use]
+    pub fn with_zone(mut self, zone: TimeZone) -> Self {
+        self.zone = zone;
+        self
     }
 
     /// The same, which also raises the alerts of [`native`] if `native`.
@@ -114,6 +124,10 @@ impl Evaluator {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 
+    fn context(&self) -> Context {
+        Context::new(&*self.hostname).in_zone(self.zone.clone())
+    }
+
     /// Splits `payload` and holds each event against the rules. All of it is from the cluster `named`, or each event from the
     /// one that it names itself.
     ///
@@ -133,7 +147,7 @@ impl Evaluator {
         let items = split_at_most(payload, most)?;
         let rules = self.rules();
         let mut outcome = Outcome { received: items.len(), ..Outcome::default() };
-        let mut context = Context::new(&*self.hostname);
+        let mut context = self.context();
         for (index, item) in items.into_iter().enumerate() {
             match item {
                 Item::Event(event) => match Located::new(&event, scope, &self.ids) {
@@ -187,7 +201,7 @@ impl Evaluator {
         let event = Located { given: Some(id), ..Located::of(&event, cluster) };
         let mut outcome = Outcome { received: 1, evaluated: 1, ..Outcome::default() };
         outcome.note(&event, &self.redact);
-        let mut context = Context::new(&*self.hostname);
+        let mut context = self.context();
         self.rules().raise(&event, &mut context, &self.redact, &mut outcome.alerts);
         Ok(outcome)
     }

@@ -1,11 +1,12 @@
 //! The rules in use, and the alerts that they raise.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use audit_event::{Event, Field};
-use audit_rules::{Context, Engine, Loaded, Matching, Options, Rule, SourceFile, alert, diagnostic, select};
+use audit_rules::{Code, Context, Engine, Loaded, Rule, SourceFile, alert, diagnostic, select};
 use serde_json::Value as Json;
 
 use crate::evaluate::{Located, nanoseconds};
@@ -15,6 +16,9 @@ use crate::store::{Alert, Subject};
 
 mod cut;
 pub mod reload;
+mod settings;
+
+pub use settings::Settings;
 
 pub(crate) use cut::{cut, cut_text};
 
@@ -104,27 +108,46 @@ pub(crate) fn rules_files(path: &Path) -> io::Result<Vec<PathBuf>> {
 #[derive(Debug)]
 pub struct Rules {
     engine: Engine,
+    remarks: Vec<String>,
 }
 
 impl Rules {
-    /// Loads files and folders as [`read`] does. Warnings are logged.
+    /// Loads files and folders as [`read`] does.
     ///
     /// # Errors
     /// When there are no files, or one has an error.
-    pub fn load(paths: &[PathBuf], matching: Matching) -> Result<Self, Unusable> {
-        let loaded = audit_rules::load(&read(paths)?, &Options::default());
-        Self::of(loaded, matching)
+    pub fn load(paths: &[PathBuf], settings: impl Into<Settings>) -> Result<Self, Unusable> {
+        let settings = settings.into();
+        Self::of(audit_rules::load(&read(paths)?, &settings.options), settings)
     }
 
     /// The rules that were loaded.
     ///
     /// # Errors
     /// When there was an error in loading.
-    pub fn of(loaded: Loaded, matching: Matching) -> Result<Self, Unusable> {
+    pub fn of(loaded: Loaded, settings: impl Into<Settings>) -> Result<Self, Unusable> {
+        let mut remarks = skipped(&loaded);
         let Some(rules) = loaded.rules else {
             return Err(Unusable::Faulty(diagnostic::text(&loaded).trim_end().to_owned()));
         };
-        Ok(Self { engine: Engine::new(rules, matching) })
+        let Settings { matching, least, select, .. } = settings.into();
+        for idle in select.iter().filter(|selection| !rules.rules.iter().any(|rule| selection.concerns(rule)))
+        {
+            let name = idle.rule.iter().map(|name| format!("the name `{name}`"));
+            let tag = idle.tag.iter().map(|tag| format!("the tag `{tag}`"));
+            let both = name.chain(tag).collect::<Vec<_>>().join(" or ");
+            remarks.push(format!("no rule has {both}, so there is nothing to switch"));
+        }
+        let engine = Engine::with_threshold(select::select(rules, &select), matching, least);
+        if engine.tried().is_empty() {
+            remarks.push("no rule is in use: no event will raise an alert".to_owned());
+        }
+        Ok(Self { engine, remarks })
+    }
+
+    /// What those who rely on the rules should know: which were skipped, and whether any is left.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// All of them, in the order in which they are tried.
@@ -175,6 +198,28 @@ impl Rules {
             document: document.to_string(),
         }
     }
+}
+
+/// What was said about rules that were skipped.
+fn skipped(loaded: &Loaded) -> Vec<String> {
+    let mut sources: BTreeMap<&str, usize> = BTreeMap::new();
+    for (source, count) in loaded.results.iter().flat_map(|result| result.skipped_sources()) {
+        *sources.entry(source).or_default() += count;
+    }
+    let sources = sources.into_iter().map(|(source, count)| {
+        let rules = if count == 1 { "1 rule".to_owned() } else { format!("{count} rules") };
+        format!("{rules} of source `{source}` skipped: only events of source `k8s_audit` come here")
+    });
+    let single = loaded.diagnostics().filter(|said| match said.code {
+        Code::UnknownSource => said.help.is_some(),
+        Code::UnknownFilter => true,
+        _ => false,
+    });
+    let single = single.map(|said| {
+        let help = said.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        format!("rule skipped, {}:{}:{}: {}{help}", said.file, said.line, said.column, said.message)
+    });
+    sources.chain(single).collect()
 }
 
 /// Whom and what an event is about.

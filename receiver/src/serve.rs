@@ -9,6 +9,7 @@ use audit_service::health::{Condition, Health};
 use audit_service::metrics::Metrics;
 use audit_service::shutdown::Shutdown;
 use audit_service::{admin, http, listen, tls};
+use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 
 use crate::api::{self, Api};
@@ -39,8 +40,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let metrics = Metrics::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     let health = Health::new();
     let counters = Arc::new(Counters::new(&metrics));
-    let (reload, rules) =
-        Reload::open(config.rules.clone(), config.matching.into(), config.kept_rules(), &counters)?;
+    let (reload, rules) = Reload::open(config.rules.clone(), &config, config.kept_rules(), &counters)?;
     let location: Location = config.store.parse()?;
     let store = Store::open(&location, outputs::routes(&config.outputs)).await?;
     let store = store.with_redaction(config.redact.clone());
@@ -50,6 +50,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     }
     let evaluator = Arc::new(
         Evaluator::new(rules, hostname())
+            .with_zone(zone(|told| tracing::warn!("{told}")))
             .with_native(config.native)
             .with_ids(config.clusters.clone())
             .with_lag()
@@ -182,6 +183,19 @@ async fn watch_backlogs(outputs: Vec<Arc<str>>, store: Store, counters: Arc<Coun
         }
         tokio::time::sleep(HEARTBEAT).await;
     }
+}
+
+/// The zone of local times: that of `TZ`, else the machine's, else UTC. When `TZ` is of no use, `warn` is told.
+pub(crate) fn zone(warn: impl FnOnce(&str)) -> TimeZone {
+    TimeZone::try_system().unwrap_or_else(|error| {
+        if let Some(name) = std::env::var_os("TZ").filter(|name| !name.is_empty()) {
+            warn(&format!(
+                "`TZ` is `{}`, a zone not known here, so local times are UTC: {error}",
+                name.display()
+            ));
+        }
+        TimeZone::UTC
+    })
 }
 
 /// The name that alerts give as that of the machine.

@@ -43,6 +43,11 @@ impl Engine {
         self.rules.get(index)
     }
 
+    /// Indexes of those that are tried, in the order of the set.
+    pub fn tried(&self) -> &[usize] {
+        &self.tried
+    }
+
     /// How many matches one event can have.
     pub fn matching(&self) -> Matching {
         self.matching

@@ -73,9 +73,9 @@ impl Quarantine {
             Self::Replay { config, cluster } => {
                 let config: Config = config::load(Config::default(), config.as_deref(), ())
                     .map_err(|mistakes| Stopped::Usage(mistakes.to_string()))?;
-                let rules = Rules::load(&config.rules, config.matching.into())
-                    .map_err(|error| Stopped::failed(&error))?;
+                let rules = Rules::load(&config.rules, &config).map_err(|error| Stopped::failed(&error))?;
                 let evaluator = Evaluator::new(rules, serve::hostname())
+                    .with_zone(serve::zone(super::tell))
                     .with_native(config.native)
                     .with_ids(config.clusters.clone())
                     .with_lag()

@@ -17,9 +17,11 @@ use crate::config::Match;
 use crate::evaluate::Evaluator;
 use crate::rules::Rules;
 use pipeline::Finding;
+use select::Select;
 
 mod input;
 mod pipeline;
+mod select;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +34,8 @@ pub struct Replay {
     /// Whether the first matching rule raises an alert or all of them
     #[arg(long = "match", value_name = "WHICH", default_value = "first")]
     matching: Match,
+    #[command(flatten)]
+    select: Select,
     /// Raise the receiver's own alerts as well, for events cut short and entries that can't be read; Falco has none
     #[arg(long)]
     native: bool,
@@ -56,9 +60,12 @@ impl Replay {
     /// # Errors
     /// When rules or files can't be read or stdout not be written.
     pub fn run(self) -> Result<Done, Stopped> {
-        let Self { rules, matching, native, files } = self;
-        let rules = Rules::load(&rules, matching.into()).map_err(|error| Stopped::failed(&error))?;
-        let evaluator = Arc::new(Evaluator::new(rules, crate::serve::hostname()).with_native(native));
+        let Self { rules, matching, select, native, files } = self;
+        let settings = select.settings(matching);
+        let rules = Rules::load(&rules, settings).map_err(|error| Stopped::failed(&error))?;
+        rules.remarks().iter().for_each(|remark| tell(remark));
+        let evaluator = Evaluator::new(rules, crate::serve::hostname()).with_zone(crate::serve::zone(tell));
+        let evaluator = Arc::new(evaluator.with_native(native));
         let files = if files.is_empty() { vec![PathBuf::from("-")] } else { files };
         let mut stdout = BufWriter::new(io::stdout().lock());
         let bar = progress(&files);

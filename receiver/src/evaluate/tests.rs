@@ -38,6 +38,15 @@ fn document(alert: &Alert) -> serde_json::Value {
 }
 
 #[test]
+fn local_times_are_of_the_zone_that_is_given() {
+    let zone = TimeZone::posix("CET-1").unwrap();
+    let outcome =
+        evaluator(Matching::First).with_zone(zone).evaluate(&event("1", "get", ""), None, 1).unwrap();
+    let output = document(&outcome.alerts[0])["output"].clone();
+    assert!(output.as_str().unwrap().starts_with("04:04:05.000000000: "), "{output}");
+}
+
+#[test]
 fn a_bad_event_does_not_stop_the_good_ones() {
     let list = format!(
         r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{},{{"kind":"Event"}},{{"kind":"Pod"}},{}]}}"#,

@@ -3,24 +3,27 @@
 use std::path::Path;
 
 use super::{Counters, Occurrence};
-use crate::rules::Unusable;
+use crate::rules::{Rules, Unusable};
 
 /// Rules were loaded and are in use from now on.
 #[derive(Debug)]
-pub struct RulesLoaded {
-    /// How many.
-    pub rules: usize,
+pub struct RulesLoaded<'a> {
+    /// These.
+    pub rules: &'a Rules,
 }
 
-impl Occurrence for RulesLoaded {
+impl Occurrence for RulesLoaded<'_> {
     type Counters = Counters;
 
     fn log(&self) {
-        tracing::info!(rules = self.rules, "rules loaded");
+        tracing::info!(rules = self.rules.all().len(), "rules loaded");
+        for remark in self.rules.remarks() {
+            tracing::warn!("{remark}");
+        }
     }
 
     fn count(&self, counters: &Counters) {
-        counters.rules.set(self.rules as i64);
+        counters.rules.set(self.rules.all().len() as i64);
         counters.rules_stale.set(0);
     }
 }

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_rules::{Matching, Options, SourceFile, load};
+use audit_rules::{SourceFile, load};
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::{Rules, Unusable, read};
+use super::{Rules, Settings, Unusable, read};
 use crate::evaluate::Evaluator;
 use crate::metrics::{Counters, Occurrence, RulesKept, RulesLoaded};
 use crate::native;
@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Reload {
     paths: Vec<PathBuf>,
-    matching: Matching,
+    settings: Settings,
     kept: Option<PathBuf>,
     seen: Seen,
     /// Why earlier rules are in use, when they are.
@@ -46,16 +46,16 @@ impl Reload {
     /// When neither can be used.
     pub fn open(
         paths: Vec<PathBuf>,
-        matching: Matching,
+        settings: impl Into<Settings>,
         kept: Option<PathBuf>,
         counters: &Counters,
     ) -> Result<(Self, Rules), Unusable> {
         let files = read(&paths);
         let seen = files.as_ref().map(Clone::clone).map_err(ToString::to_string);
-        let mut this = Self { paths, matching, kept, seen, why: None };
+        let mut this = Self { paths, settings: settings.into(), kept, seen, why: None };
         match files.and_then(|files| this.usable(files)) {
             Ok(rules) => {
-                RulesLoaded { rules: rules.all().len() }.emit(counters);
+                RulesLoaded { rules: &rules }.emit(counters);
                 Ok((this, rules))
             }
             Err(why) => match this.kept_files().map(|files| this.load(&files)) {
@@ -130,7 +130,7 @@ impl Reload {
         self.seen = now;
         match files.and_then(|files| self.usable(files)) {
             Ok(rules) => {
-                RulesLoaded { rules: rules.all().len() }.emit(counters);
+                RulesLoaded { rules: &rules }.emit(counters);
                 evaluator.replace(rules);
                 self.why = None;
             }
@@ -153,7 +153,7 @@ impl Reload {
     }
 
     fn load(&self, files: &[SourceFile]) -> Result<Rules, Unusable> {
-        Rules::of(load(files, &Options::default()), self.matching)
+        Rules::of(load(files, &self.settings.options), self.settings.clone())
     }
 
     fn kept_files(&self) -> Option<Vec<SourceFile>> {
@@ -176,6 +176,7 @@ fn keep(path: &Path, files: &[SourceFile]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use audit_rules::Matching;
     use audit_service::metrics::Metrics;
 
     use super::*;

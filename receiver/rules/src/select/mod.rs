@@ -2,7 +2,7 @@
 
 mod wildcard;
 
-use crate::RuleSet;
+use crate::{Rule, RuleSet};
 
 /// Switches rules on or off: those with the name, then those with the tag.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -15,6 +15,14 @@ pub struct Selection {
     pub tag: Option<String>,
 }
 
+impl Selection {
+    /// Whether it switches this rule.
+    pub fn concerns(&self, rule: &Rule) -> bool {
+        self.rule.as_deref().is_some_and(|pattern| wildcard::matches(pattern, &rule.name))
+            || self.tag.as_ref().is_some_and(|tag| rule.tags.contains(tag))
+    }
+}
+
 /// Applies selections in their order, overriding what the files say.
 ///
 /// Rules that were off in the files and are switched on come after all others.
@@ -22,10 +30,7 @@ pub fn select(mut rules: RuleSet, selections: &[Selection]) -> RuleSet {
     let enabled_by_file: Vec<bool> = rules.rules.iter().map(|rule| rule.enabled).collect();
     for selection in selections {
         for rule in &mut rules.rules {
-            let is_named =
-                selection.rule.as_deref().is_some_and(|pattern| wildcard::matches(pattern, &rule.name));
-            let is_tagged = selection.tag.as_ref().is_some_and(|tag| rule.tags.contains(tag));
-            if is_named || is_tagged {
+            if selection.concerns(rule) {
                 rule.enabled = selection.enable;
             }
         }

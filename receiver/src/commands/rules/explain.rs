@@ -18,7 +18,8 @@ pub(super) fn explain(rules: &[PathBuf], name: &str, file: &Path) -> Result<Done
     };
     let payload = text(file)?;
     let unusable = |why: &dyn std::fmt::Display| Stopped::Failed(format!("`{}`: {why}", file.display()));
-    let mut context = audit_rules::Context::new(crate::serve::hostname());
+    let mut context = audit_rules::Context::new(crate::serve::hostname())
+        .in_zone(crate::serve::zone(crate::commands::tell));
     for item in split(&payload).map_err(|broken| unusable(&broken))? {
         let event = match &item {
             Item::Event(event) => event,

@@ -50,7 +50,9 @@ impl Compiler<'_> {
                     let code = if is_skipped { Code::UnknownFilter } else { Code::CompileOutput };
                     let mut fault = Fault::new(code, error.message, context);
                     fault.0.help = help;
-                    if text.starts_with(rule.output.as_str()) {
+                    if part.start >= rule.output.as_str().len() && !extra.is_empty() {
+                        fault.0.message = format!("in what the configuration appends: {}", fault.0.message);
+                    } else if text.starts_with(rule.output.as_str()) {
                         fault = fault.part(&rule.output, part);
                     }
                     if is_skipped {

@@ -1,0 +1,64 @@
+//! The binary as a person meets it.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+const RULE: &str = "- rule: Any\n  desc: d\n  condition: ka.verb exists\n  output: \"%evt.time %evt.datetime\"\n  \
+                    priority: DEBUG\n  source: k8s_audit\n";
+
+const EVENT: &str =
+    r#"{"kind":"Event","auditID":"1","verb":"get","stageTimestamp":"2026-01-02T23:04:05.000000006Z"}"#;
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn receiver(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_audit-receiver"));
+        command.current_dir(self.0.path()).env_clear();
+        command
+    }
+}
+
+fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn local_times_are_those_of_the_systems_zone() {
+    let folder = Folder::new();
+    folder.file("r.yaml", RULE);
+    folder.file("events", EVENT);
+    let replay =
+        |zone: &str| folder.receiver().env("TZ", zone).args(["replay", "--rules=r.yaml", "events"]).output();
+    let told = texts(&replay("CET-1").unwrap());
+    let expected = "00:04:05.000000006: Debug 00:04:05.000000006 2026-01-03 00:04:05.000000006";
+    assert!(told.0.contains(expected), "{told:?}");
+    let told = texts(&replay("Nowhere/Else").unwrap());
+    assert!(told.0.contains("23:04:05.000000006: Debug 23:04:05"), "{told:?}");
+    assert!(told.1.contains("`Nowhere/Else`"), "{told:?}");
+}
+
+#[test]
+fn rules_are_selected_for_a_replay() {
+    let folder = Folder::new();
+    folder.file("r.yaml", RULE);
+    folder.file("events", EVENT);
+    let replay = ["replay", "--rules=r.yaml", "events", "--without-rule=An*"];
+    let told = texts(&folder.receiver().args(replay).output().unwrap());
+    assert!(told.0.is_empty() && told.1.contains("no rule is in use"), "{told:?}");
+}
