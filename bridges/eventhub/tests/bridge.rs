@@ -344,7 +344,10 @@ async fn check_says_what_is_there_and_what_is_missing() {
     world.once().await.unwrap();
     world.put(40..43, 4);
     let (_, text) = checked(&world).await;
-    assert!(text.contains("3 messages wait to be read, 1 of them in partition"), "{text}");
+    assert!(
+        text.contains("3 messages wait to be read: 1 in partition 0, 1 in partition 1, 1 in partition 2"),
+        "{text}"
+    );
 
     let store: Arc<dyn CheckpointStore> = Arc::new(Shared::default());
     let replica = world.replica(&store);

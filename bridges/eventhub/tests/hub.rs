@@ -1,6 +1,11 @@
 //! The hub and its partitions against a namespace that checks what they do.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails here fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails here fails"
+)]
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};

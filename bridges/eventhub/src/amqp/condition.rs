@@ -48,21 +48,6 @@ pub enum Reaction {
 }
 
 impl Condition {
-    /// Every condition, for counters that begin at zero.
-    pub const ALL: [Self; 11] = [
-        Self::Stolen,
-        Self::DetachForced,
-        Self::ConnectionForced,
-        Self::ServerBusy,
-        Self::Timeout,
-        Self::Unauthorized,
-        Self::NotFound,
-        Self::EntityDisabled,
-        Self::OutOfRange,
-        Self::QuotaExceeded,
-        Self::Other,
-    ];
-
     /// The condition of a wire name (AMQP 1.0 part 2, section 2.8, and those under `com.microsoft:`).
     pub fn named(symbol: &str) -> Self {
         match symbol {

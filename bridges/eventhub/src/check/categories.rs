@@ -22,9 +22,10 @@ pub(super) fn finding(categories: &BTreeMap<String, usize>, clusters: &str) -> F
         (false, true) => Finding::warn(
             NAME,
             found,
-            "`kube-audit-admin` leaves out get and list, so rules about these can't fire: shells into pods by current \
-             kubectl (a GET of pods/exec, attach or portforward), reading of secrets and config maps, pod logs, discovery by \
-             strangers. Send `kube-audit` instead",
+            "`kube-audit-admin` leaves out get and list. Of the built-in rules `Secret read` can't fire, and these see only a \
+             part: `Shell or command in a pod`, its refusals and `Port forwarded to a pod` (current kubectl gets pods/exec, attach \
+             and portforward), `Secrets listed` and `Reading secrets refused` (watches alone), `Anonymous request allowed`, \
+             `Full administrator at work`. Send `kube-audit` instead",
         ),
         (false, false) => Finding::fail(
             NAME,
@@ -45,7 +46,7 @@ mod tests {
         for (names, outcome, says) in [
             (&["kube-audit", "guard"][..], Outcome::Ok, "guard (1), kube-audit (1) from shop"),
             (&["kube-audit", "kube-audit-admin"], Outcome::Warn, "twice"),
-            (&["kube-audit-admin"], Outcome::Warn, "pods/exec"),
+            (&["kube-audit-admin"], Outcome::Warn, "`Secret read` can't fire"),
             (&["kube-apiserver"], Outcome::Fail, "switch the category"),
         ] {
             let categories = names.iter().map(|name| ((*name).to_owned(), 1)).collect();
