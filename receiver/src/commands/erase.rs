@@ -19,7 +19,7 @@ pub struct Erase {
     #[arg(long, value_name = "NAME", env = "USER", required_unless_present = "list")]
     author: Option<String>,
     /// Print who had something removed instead, as JSON lines; users are told by the SHA-256 of their names
-    #[arg(long, conflicts_with_all = ["user", "author"])]
+    #[arg(long, conflicts_with = "user")]
     list: bool,
 }
 

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{Done, Stopped, write};
 use crate::commands::block_on;
+use crate::redact::REDACTED;
 use crate::store::{self, Filter, Location};
 
 /// The fields that an exception compares unless others are asked for: who, and where.
@@ -73,6 +74,11 @@ fn text(alert: &Json, asked: &[String]) -> Result<String, String> {
 
 /// A value as it stands in a condition, which is what Falco makes of exceptions: it knows no way to write some.
 fn word(value: &str) -> Result<String, String> {
+    if value.contains(REDACTED) {
+        return Err(
+            "what is left out of alerts can't be compared: compare other fields, with --field".to_owned()
+        );
+    }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/@".contains(&byte);
     let quote = match value {
         "" => '"',
@@ -115,5 +121,7 @@ mod tests {
         assert_eq!((alerts("e \"v\" e"), alerts("eve")), (0, 1));
         assert!(text(&alert, &["ka.verb".to_owned()]).unwrap().contains("fields: [ka.verb]"));
         assert!(text(&alert, &["ka.target.namespace".to_owned()]).is_err());
+        let without = serde_json::json!({"rule": "r", "output_fields": {"ka.user.name": "a", "ka.uri": "/x?token=[redacted]"}});
+        assert!(text(&without, &[]).is_ok() && text(&without, &["ka.uri".to_owned()]).is_err());
     }
 }
