@@ -36,6 +36,9 @@ pub async fn run<W: Write>(
     for quota in quotas(config, &logs) {
         report.add(&quota)?;
     }
+    if let Some(unusable) = check::place(&config.checkpoint) {
+        report.add(&unusable)?;
+    }
     if offline {
         return Ok(report.worst());
     }

@@ -202,7 +202,7 @@ impl Check for Config {
         if !(0.05..=100.0).contains(&self.requests_per_second) {
             mistakes.add("requests_per_second", "must lie between 0.05 and 100");
         }
-        config::check_copies(self.spare_copies, &self.quarantine, mistakes);
+        config::check_sweeping(&self.plan(false), &self.quarantine, mistakes);
     }
 }
 

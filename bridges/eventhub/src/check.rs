@@ -49,6 +49,9 @@ pub async fn run<W: Write>(
     let found =
         format!("event hub `{}` of `{}`, consumer group `{group}`", target.hub, target.endpoint.namespace);
     report.add(&Finding::ok("configuration", found))?;
+    if let Some(unusable) = probes::place(&config.checkpoint) {
+        report.add(&unusable)?;
+    }
     if offline {
         return Ok(report.worst());
     }

@@ -44,14 +44,14 @@ pub async fn main(cli: Cli, shutdown: Shutdown) -> Result<(), Failure> {
     let forwarder = Forwarder::adopt(&mut defaults, config::variable);
     match &cli.command {
         None | Some(Command::Run) => {
-            let config = layers::load(defaults, file, flags)?;
+            let config = layers::load(defaults, file, flags).map_err(|wrong| forwarder.explain(wrong))?;
             logging::apply(&config.log);
             forwarder.notes.iter().for_each(|note| tracing::info!("{note}"));
             let receiver = HttpReceiver::open(NAME, VERSION, &config.receiver)?;
             run::run(config, receiver, cli.once, shutdown).await
         }
         Some(Command::Check(args)) => {
-            let config = layers::load(defaults, file, flags)?;
+            let config = layers::load(defaults, file, flags).map_err(|wrong| forwarder.explain(wrong))?;
             let receiver = HttpReceiver::open(NAME, VERSION, &config.receiver)?;
             let mut report = Report::new(io::stdout().lock(), args.format);
             check::run(&config, &receiver, args.offline, &mut report).await?.end()

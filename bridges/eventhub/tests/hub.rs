@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use audit_bridge::checkpoint::{CheckpointStore, FileStore, Lease, Patience};
-use audit_bridge::deliver::{Answer, Deliverer, Keep, Target, Transport};
+use audit_bridge::deliver::{Answer, Deliverer, Keep, NoAnswer, Target, Transport};
 use audit_bridge::metrics::Metrics;
 use audit_bridge::time::From;
 use audit_bridge::unit::Unit;
@@ -429,7 +429,7 @@ async fn an_expired_position_begins_at_the_oldest_message() {
 struct Taken(Arc<Mutex<Vec<String>>>);
 
 impl Transport for Taken {
-    async fn post(&self, target: Target, body: bytes::Bytes) -> Result<Answer, String> {
+    async fn post(&self, target: Target, body: bytes::Bytes) -> Result<Answer, NoAnswer> {
         assert_eq!(target, Target::Events);
         let body: Value = serde_json::from_slice(&body).unwrap();
         let events = body["items"].as_array().unwrap().iter().map(|event| event["auditID"].to_string());

@@ -35,6 +35,9 @@ pub async fn run<W: Write>(
     if !sources.is_empty() {
         report.add(&quota(config, &sources))?;
     }
+    if let Some(unusable) = check::place(&config.checkpoint) {
+        report.add(&unusable)?;
+    }
     if offline {
         return Ok(report.worst());
     }

@@ -212,7 +212,7 @@ impl Check for Config {
         if !(1.0..=6000.0).contains(&self.requests_per_minute) {
             mistakes.add("requests_per_minute", "must lie between 1 and 6000");
         }
-        config::check_copies(self.spare_copies, &self.quarantine, mistakes);
+        config::check_sweeping(&self.plan(false), &self.quarantine, mistakes);
     }
 }
 
@@ -223,6 +223,9 @@ impl Check for Subscription {
         }
         if !(Span::secs(10)..=Span::secs(600)).contains(&self.ack_deadline) {
             mistakes.add("ack_deadline", "must lie between `10s` and `10m`");
+        }
+        if self.outstanding < Bytes::mib(1) {
+            mistakes.add("outstanding", "must be at least `1MiB`");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use audit_service::exit::Failure;
 use serde::Serialize;
 
-pub use probes::{canary, checkpoints, receiver};
+pub use probes::{canary, checkpoints, place, receiver};
 
 /// How a check came out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]

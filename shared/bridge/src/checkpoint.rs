@@ -121,6 +121,14 @@ pub trait CheckpointStore: fmt::Debug + Send + Sync + 'static {
         EXPIRY
     }
 
+    /// Whether it could be written to, as far as that can be told on this machine.
+    ///
+    /// # Errors
+    /// [`StoreFailed::Unavailable`].
+    fn usable(&self) -> Result<(), StoreFailed> {
+        Ok(())
+    }
+
     /// Makes sure, as far as this store can by itself, that nobody else writes the unit's document while this value lives.
     /// False when only the document can tell who owns it.
     ///

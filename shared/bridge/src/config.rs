@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint;
 use crate::deliver::{Keep, Options as ReceiverOptions};
+use crate::sweep::Plan;
 
 /// The configuration of a bridge.
 pub trait Settings {
@@ -47,6 +48,11 @@ impl Check for ReceiverOptions {
         if self.url.is_none() {
             mistakes.add("url", "must be given (or `--receiver-url`)");
         }
+        for (key, span) in [("connect_timeout", self.connect_timeout), ("timeout", self.timeout)] {
+            if span.0.is_zero() {
+                mistakes.add(key, "must be longer than nothing");
+            }
+        }
     }
 }
 
@@ -56,9 +62,15 @@ pub fn check(config: &impl Settings, receiver: &ReceiverOptions, mistakes: &mut 
     mistakes.within("receiver", |mistakes| receiver.check(mistakes));
 }
 
-/// Adds what is wrong with `spare_copies`.
-pub fn check_copies(spare: bool, quarantine: &Keep, mistakes: &mut Mistakes) {
-    if spare && *quarantine == Keep::Receiver {
+/// Adds what is wrong with how a log is read by time.
+pub fn check_sweeping(plan: &Plan, quarantine: &Keep, mistakes: &mut Mistakes) {
+    if plan.poll.is_zero() {
+        mistakes.add("poll_interval", "must be longer than nothing");
+    }
+    if plan.remember == 0 {
+        mistakes.add("remember", "must be at least 1: without it each sweep would send everything again");
+    }
+    if plan.spare_copies && *quarantine == Keep::Receiver {
         mistakes.add("spare_copies", "is for receivers without a quarantine; ours knows copies by itself");
     }
 }

@@ -37,9 +37,32 @@ pub enum Target {
 
 /// The way to a receiver.
 pub trait Transport: Send + Sync + 'static {
-    /// Posts a JSON body once, following nothing. The error is what went wrong before there was an answer.
-    fn post(&self, target: Target, body: bytes::Bytes)
-    -> impl Future<Output = Result<Answer, String>> + Send;
+    /// Posts a JSON body once, following nothing.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] says what went wrong before there was one.
+    fn post(
+        &self,
+        target: Target,
+        body: bytes::Bytes,
+    ) -> impl Future<Output = Result<Answer, NoAnswer>> + Send;
+}
+
+/// There is no answer.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// Nobody could be asked, or did not answer; it may pass.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The request can't be made until somebody has mended what it takes.
+    #[error("{0}")]
+    Unmade(String),
+}
+
+impl NoAnswer {
+    fn needs_mending(&self) -> bool {
+        matches!(self, Self::Unmade(_))
+    }
 }
 
 /// Delivers bodies of one unit.
@@ -99,7 +122,7 @@ impl<T: Transport> Deliverer<T> {
         let mut backoff = Backoff::default();
         loop {
             let (problem, mend, wait) = match self.transport.post(Target::Events, body.clone()).await {
-                Err(problem) => (problem, false, None),
+                Err(problem) => (problem.to_string(), problem.needs_mending(), None),
                 Ok(answer) => match answer.verdict(events.len()) {
                     Verdict::Taken => {
                         self.condition.ready();
@@ -109,8 +132,11 @@ impl<T: Transport> Deliverer<T> {
                     Verdict::Refused if events.len() > 1 => return Settled::Halve,
                     Verdict::Refused => match self.transport.post(Target::Events, body::list(&[])).await {
                         Ok(probe) if probe.is_success() => return Settled::Refused(answer.to_string()),
-                        Ok(probe) => (probe.to_string(), true, probe.retry_after),
-                        Err(problem) => (problem, false, None),
+                        Ok(probe) => {
+                            let mend = probe.verdict(0) != Verdict::Retry;
+                            (probe.to_string(), mend, probe.retry_after)
+                        }
+                        Err(problem) => (problem.to_string(), problem.needs_mending(), None),
                     },
                     Verdict::Mend => (answer.to_string(), true, answer.retry_after),
                     Verdict::Retry => (answer.to_string(), false, answer.retry_after),
@@ -166,7 +192,7 @@ impl<T: Transport> Deliverer<T> {
                                     answer.verdict(0) == Verdict::Mend,
                                     answer.retry_after,
                                 ),
-                                Err(problem) => (problem, false, None),
+                                Err(problem) => (problem.to_string(), problem.needs_mending(), None),
                             };
                             pending.push(records);
                             self.cannot_be_used(&problem, mend);

@@ -70,6 +70,9 @@ fn all_mistakes_are_told_at_once() {
         ],
         "checkpoint": "tape:",
         "requests_per_second": 0,
+        "poll_interval": "0s",
+        "remember": 0,
+        "receiver": {"timeout": "0s", "connect_timeout": "0"},
     });
     let mistakes = load(flags).unwrap_err();
     for key in [
@@ -78,8 +81,12 @@ fn all_mistakes_are_told_at_once() {
         "sources[0].role",
         "sources[1].external_id",
         "receiver.url",
+        "receiver.timeout",
+        "receiver.connect_timeout",
         "checkpoint",
         "requests_per_second",
+        "poll_interval",
+        "remember",
     ] {
         assert!(mistakes.contains(key), "{key} is not in: {mistakes}");
     }

@@ -1,18 +1,27 @@
 //! The environment of the forwarder of sysdiglabs/aks-audit-log, which this bridge takes over as it is.
 
+use audit_bridge::deliver::WrongUrl;
+use audit_service::config::Mistakes;
+
 use super::{Config, StartCheckpoints};
+
+/// Where the forwarder sends events.
+const SINK: &str = "WebSinkURL";
 
 /// What of that environment is set, with what has taken its place.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Forwarder {
     /// One line a variable.
     pub notes: Vec<String>,
+    /// The receiver's address and why it is none.
+    wrong_url: Option<(String, WrongUrl)>,
 }
 
 impl Forwarder {
     /// Puts what `environment` says into `config`, below files, flags and variables of our own.
     pub fn adopt(config: &mut Config, environment: impl Fn(&str) -> Option<String>) -> Self {
         let mut notes = Vec::new();
+        let mut wrong_url = None;
         let mut note = |name: &str, new: &str| notes.push(format!("`{name}` is {new}"));
         if environment("EhubNamespaceConnectionString").is_some() {
             config.connection_string_variable = Some("EhubNamespaceConnectionString".to_owned());
@@ -39,9 +48,12 @@ impl Forwarder {
             );
             note("BlobStorageConnectionString", "now `start_checkpoints.connection_string_file`");
         }
-        if let Some(url) = environment("WebSinkURL") {
-            config.receiver.url = url.parse().ok();
-            note("WebSinkURL", "now `receiver.url`");
+        if let Some(url) = environment(SINK) {
+            note(SINK, "now `receiver.url`");
+            match url.parse() {
+                Ok(url) => config.receiver.url = Some(url),
+                Err(wrong) => wrong_url = Some((url, wrong)),
+            }
         }
         if let Some(level) = environment("VerboseLevel") {
             let level = match level.trim() {
@@ -57,6 +69,14 @@ impl Forwarder {
                 note(name, "of no use any more: what the receiver does not take is sent again until it does");
             }
         }
-        Self { notes }
+        Self { notes, wrong_url }
+    }
+
+    /// Mistakes in a configuration, with those that are really such of a variable told so.
+    pub fn explain(&self, mut mistakes: Mistakes) -> Mistakes {
+        if let Some((url, wrong)) = &self.wrong_url {
+            mistakes.blame("receiver.url", SINK, url, wrong);
+        }
+        mistakes
     }
 }

@@ -127,6 +127,19 @@ fn the_forwarders_environment_is_taken_over_and_each_variable_named_once() {
 }
 
 #[test]
+fn an_address_of_the_forwarder_that_is_none_is_told_with_its_value() {
+    let environment = |name: &str| (name == "WebSinkURL").then(|| "falco:9765/x".to_owned());
+    let mut config = Config::default();
+    let forwarder = Forwarder::adopt(&mut config, environment);
+    let mistakes = load_from(config.clone(), None::<&Path>, std::iter::empty(), json!({})).unwrap_err();
+    let told = forwarder.explain(mistakes).to_string();
+    let line = "receiver.url = `falco:9765/x` (environment variable WebSinkURL): expected the receiver's URL such as";
+    assert!(told.contains(line) && told.contains("namespace"), "{told}");
+    let flags = json!({"namespace": "n", "event_hub": "h", "receiver": {"url": "http://r"}});
+    assert!(load_from(config, None::<&Path>, std::iter::empty(), flags).is_ok());
+}
+
+#[test]
 fn identities() {
     use crate::credentials::{Credentials, Identity};
     audit_service::tls::install();

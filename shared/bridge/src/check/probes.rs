@@ -18,9 +18,11 @@ pub async fn receiver(name: impl Into<String>, receiver: &HttpReceiver, event: &
     let url = receiver.url();
     let body = format!(r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{event}]}}"#);
     match receiver.post(Target::Events, body.into()).await {
-        Err(problem) => {
-            Finding::fail(name, problem, "check `receiver.url`, and that the network lets this through")
-        }
+        Err(problem) => Finding::fail(
+            name,
+            problem.to_string(),
+            "check `receiver.url`, and that the network lets this through",
+        ),
         Ok(answer) if !answer.is_success() => {
             Finding::fail(name, format!("`{url}`: {answer}"), mend(&answer))
         }
@@ -61,6 +63,12 @@ fn mend(answer: &Answer) -> &'static str {
 
 fn status(answer: &Answer) -> String {
     format!("HTTP {}, no receipt", answer.status)
+}
+
+/// Whether the store at `address` takes checkpoints, as far as that can be told without asking anybody.
+pub fn place(address: &str) -> Option<Finding> {
+    let failed = checkpoint::open(address).ok()?.usable().err()?;
+    Some(Finding::fail("checkpoints", failed.to_string(), "set `checkpoint` to a folder that can be written"))
 }
 
 /// Reads the checkpoints of `units` at `address`; those that have none begin at `from`.

@@ -125,6 +125,19 @@ impl FileStore {
 }
 
 impl CheckpointStore for FileStore {
+    /// Makes the folder and a file in it, and leaves neither behind.
+    fn usable(&self) -> Result<(), StoreFailed> {
+        let missing: Vec<&Path> = self.folder.ancestors().take_while(|folder| !folder.exists()).collect();
+        let file = self.folder.join(format!(".check-{}", std::process::id()));
+        let written = fs::create_dir_all(&self.folder)
+            .and_then(|()| private().create_new(true).write(true).open(&file))
+            .and_then(|_| fs::remove_file(&file));
+        for folder in missing {
+            let _ = fs::remove_dir(folder);
+        }
+        written.map_err(|error| unavailable(&self.folder, "written", &error))
+    }
+
     fn hold<'a>(&'a self, unit: &'a str) -> Pending<'a, bool> {
         let unit = unit.to_owned();
         self.blocking(move |store| store.hold_now(&unit).map(|()| true))

@@ -60,6 +60,19 @@ async fn a_checkpoint_that_is_gone_or_unreadable_is_an_error_that_says_what_to_d
 }
 
 #[test]
+fn whether_a_folder_can_be_written_is_found_out_without_a_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    FileStore::new(folder.path().join("to/be/made")).usable().unwrap();
+    FileStore::new(folder.path()).usable().unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    for unusable in [folder.path().join("file"), "/proc/nope".into()] {
+        let told = FileStore::new(&unusable).usable().unwrap_err().to_string();
+        assert!(told.contains(&unusable.display().to_string()), "{told}");
+    }
+}
+
+#[test]
 fn slugs_are_plain_and_differ() {
     let slug = super::slug("cloudwatch:eu-central-1:/aws/eks/Prod/cluster");
     assert!(slug.starts_with("cloudwatch-eu-central-1-aws-eks-prod-cluster-"), "{slug}");

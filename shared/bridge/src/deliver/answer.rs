@@ -88,7 +88,7 @@ impl Answer {
                 _ => Verdict::Taken,
             },
             400 | 413 | 422 => Verdict::Refused,
-            401 | 403 | 404 => Verdict::Mend,
+            300..=399 | 401 | 403 | 404 | 405 | 415 | 501 => Verdict::Mend,
             _ => Verdict::Retry,
         }
     }
@@ -104,7 +104,8 @@ impl fmt::Display for Answer {
             401 => " (check `receiver.token_file`)",
             403 => " (its token or certificate does not allow this cluster)",
             404 => " (check the path of `receiver.url`)",
-            405 => " (check the path of `receiver.url`: it takes no POST)",
+            405 | 501 => " (check `receiver.url`: what answers there takes no POST)",
+            415 => " (check `receiver.url`: what answers there takes no JSON)",
             _ => "",
         })?;
         let head: String = self

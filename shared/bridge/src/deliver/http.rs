@@ -13,7 +13,7 @@ use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Target, Transport};
+use super::{Answer, NoAnswer, Target, Transport};
 use crate::time::Time;
 
 /// The receiver's address. Without a path it is `/k8s_audit`; the quarantine is `/quarantine` on the same host.
@@ -130,7 +130,7 @@ impl HttpReceiver {
 }
 
 impl Transport for HttpReceiver {
-    async fn post(&self, target: Target, body: Bytes) -> Result<Answer, String> {
+    async fn post(&self, target: Target, body: Bytes) -> Result<Answer, NoAnswer> {
         let mut request = self
             .client
             .get()
@@ -138,7 +138,10 @@ impl Transport for HttpReceiver {
             .header(CONTENT_TYPE, "application/json")
             .body(body);
         if let Some(token) = &self.token {
-            request = request.bearer_auth(token.read().map_err(|error| exit::chain(&error))?.expose());
+            let token = token.read().map_err(|error| {
+                NoAnswer::Unmade(format!("`receiver.token_file`: {}", exit::chain(&error)))
+            })?;
+            request = request.bearer_auth(token.expose());
         }
         let response = request.send().await.map_err(|error| unreachable(&self.url, &error.without_url()))?;
         let status = response.status().as_u16();
@@ -171,8 +174,8 @@ async fn head(mut response: reqwest::Response) -> reqwest::Result<String> {
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
-fn unreachable(url: &ReceiverUrl, error: &reqwest::Error) -> String {
-    format!("`{url}` does not answer: {}", exit::chain(error))
+fn unreachable(url: &ReceiverUrl, error: &reqwest::Error) -> NoAnswer {
+    NoAnswer::Unreachable(format!("`{url}` does not answer: {}", exit::chain(error)))
 }
 
 #[cfg(test)]
@@ -187,6 +190,17 @@ mod tests {
             wait("Sun, 06 Nov 2994 08:49:37 GMT").is_some_and(|wait| wait > Duration::from_secs(1 << 30))
         );
         assert_eq!(wait("soon"), None);
+    }
+
+    #[tokio::test]
+    async fn a_token_that_cannot_be_read_is_for_somebody_to_mend() {
+        let token_file = "/absent/token".parse().ok();
+        let options = Options { token_file, ..Options::default() };
+        let receiver = HttpReceiver::new("test", "http://127.0.0.1:9".parse().unwrap(), &options).unwrap();
+        let NoAnswer::Unmade(told) = receiver.post(Target::Events, Bytes::new()).await.unwrap_err() else {
+            panic!("it can't pass by itself");
+        };
+        assert!(told.contains("receiver.token_file") && told.contains("/absent/token"), "{told}");
     }
 
     #[test]

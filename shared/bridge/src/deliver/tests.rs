@@ -19,6 +19,8 @@ enum Act {
     TakeAndReset,
     TakeWithoutReceipt,
     Reset,
+    /// The request could not be made.
+    Unmade,
     Status(u16),
     After(u16, u64),
     Miscount,
@@ -56,7 +58,7 @@ fn status(status: u16) -> Answer {
 }
 
 impl Transport for Scripted {
-    async fn post(&self, target: Target, body: Bytes) -> Result<Answer, String> {
+    async fn post(&self, target: Target, body: Bytes) -> Result<Answer, NoAnswer> {
         let mut state = self.0.lock().unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap();
         if target == Target::Quarantine {
@@ -79,7 +81,8 @@ impl Transport for Scripted {
         };
         let act = if events.is_empty() { Act::Take } else { state.script.pop_front().unwrap_or(Act::Take) };
         match act {
-            Act::Reset => return Err("connection reset".into()),
+            Act::Reset => return Err(NoAnswer::Unreachable("connection reset".into())),
+            Act::Unmade => return Err(NoAnswer::Unmade("no token".into())),
             Act::Status(code) => return Ok(status(code)),
             Act::After(code, seconds) => {
                 return Ok(Answer { retry_after: Some(Duration::from_secs(seconds)), ..status(code) });
@@ -96,7 +99,7 @@ impl Transport for Scripted {
         let count = events.len();
         state.taken.extend(events);
         match act {
-            Act::TakeAndReset => Err("connection reset".into()),
+            Act::TakeAndReset => Err(NoAnswer::Unreachable("connection reset".into())),
             Act::TakeWithoutReceipt => Ok(Answer { body: "ok".into(), ..status(200) }),
             _ => Ok(receipt(count)),
         }
@@ -119,6 +122,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         Just(Act::TakeAndReset),
         Just(Act::TakeWithoutReceipt),
         Just(Act::Reset),
+        Just(Act::Unmade),
         Just(Act::Miscount),
         codes.clone().prop_map(Act::Status),
         (codes, 0..100_u64).prop_map(|(code, seconds)| Act::After(code, seconds)),
@@ -154,8 +158,12 @@ proptest! {
 
 #[tokio::test(start_paused = true)]
 async fn what_must_be_mended_is_told_and_goes_on_when_it_is() {
-    for code in [401, 403, 404] {
-        let receiver = Scripted::new(vec![Act::Status(code); 5]);
+    for (act, told) in [301, 302, 307, 401, 403, 404, 405, 415, 501]
+        .map(|code| (Act::Status(code), format!("it answers {code}")))
+        .into_iter()
+        .chain([(Act::Unmade, "no token".to_owned())])
+    {
+        let receiver = Scripted::new(vec![act; 5]);
         let health = Health::new();
         let deliverer = deliverer(&receiver, &health);
         assert!(health.is_ready());
@@ -163,7 +171,7 @@ async fn what_must_be_mended_is_told_and_goes_on_when_it_is() {
         while health.is_ready() {
             tokio::task::yield_now().await;
         }
-        assert!(health.failing()[0].1.contains(&format!("it answers {code}")), "{:?}", health.failing());
+        assert!(health.failing()[0].1.contains(&told), "{:?}", health.failing());
         delivery.await.unwrap().unwrap();
         assert!(health.is_ready());
         assert_eq!(receiver.0.lock().unwrap().requests.len(), 6);
@@ -172,7 +180,7 @@ async fn what_must_be_mended_is_told_and_goes_on_when_it_is() {
 
 #[tokio::test(start_paused = true)]
 async fn outages_are_waited_out_as_long_as_asked() {
-    let receiver = Scripted::new([Act::After(503, 60), Act::After(429, 60), Act::Reset, Act::Status(302)]);
+    let receiver = Scripted::new([Act::After(503, 60), Act::After(429, 60), Act::Reset, Act::Status(502)]);
     let health = Health::new();
     let before = tokio::time::Instant::now();
     deliverer(&receiver, &health).deliver(events(3), Vec::new()).await.unwrap();
@@ -197,7 +205,7 @@ async fn a_receiver_that_refuses_even_nothing_is_misconfigured() {
     /// Refuses everything, then everything is mended.
     struct Wrong(Mutex<u32>);
     impl Transport for Wrong {
-        async fn post(&self, target: Target, _: Bytes) -> Result<Answer, String> {
+        async fn post(&self, target: Target, _: Bytes) -> Result<Answer, NoAnswer> {
             assert_eq!(target, Target::Events);
             let mut left = self.0.lock().unwrap();
             let code = if *left == 0 { 200 } else { 400 };
@@ -215,6 +223,37 @@ async fn a_receiver_that_refuses_even_nothing_is_misconfigured() {
     }
     delivery.await.unwrap().unwrap();
     assert!(health.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_answers_a_probe_says_whether_it_is_configuration() {
+    /// Refuses the event; the answers to an empty list are given.
+    struct Refusing(Mutex<VecDeque<u16>>);
+    impl Transport for Refusing {
+        async fn post(&self, target: Target, body: Bytes) -> Result<Answer, NoAnswer> {
+            let empty = body.windows(2).any(|pair| pair == b"[]");
+            let code = match (target, empty) {
+                (Target::Quarantine, _) => 200,
+                (Target::Events, false) => 400,
+                (Target::Events, true) => self.0.lock().unwrap().pop_front().unwrap_or(200),
+            };
+            Ok(status(code))
+        }
+    }
+    for (code, mend) in [(503, false), (429, false), (401, true), (400, true)] {
+        let health = Health::new();
+        let condition = health.condition("receiver");
+        let probes = Refusing(Mutex::new(VecDeque::from([code; 20])));
+        let deliverer = Deliverer::new(probes, Keep::Receiver, "unit", condition, Metrics::default());
+        let delivery = tokio::spawn(async move { deliverer.deliver(events(1), Vec::new()).await });
+        let mut failed = false;
+        while !delivery.is_finished() {
+            failed |= !health.is_ready();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        delivery.await.unwrap().unwrap();
+        assert_eq!(failed, mend, "{code}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::checkpoint::{CheckpointStore, Document, Expected, FileStore, Patience, Pending, Version};
-use crate::deliver::{Answer, Keep, Target};
+use crate::deliver::{Answer, Keep, NoAnswer, Target};
 use crate::record::Record;
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ struct Memory {
 }
 
 impl Transport for Memory {
-    async fn post(&self, target: Target, body: Bytes) -> Result<Answer, String> {
+    async fn post(&self, target: Target, body: Bytes) -> Result<Answer, NoAnswer> {
         if self.stuck {
             std::future::pending::<()>().await;
         }

@@ -29,6 +29,17 @@ impl Mistakes {
         self.push(Mistake::new(key, reason));
     }
 
+    /// Says of `key`, if it is complained of, that it is for the environment variable `name`, whose `value` can't be taken:
+    /// for variables of other programs, which are no layer of ours.
+    pub fn blame(&mut self, key: &str, name: &str, value: &str, reason: impl fmt::Display) {
+        for mistake in self.0.iter_mut().filter(|mistake| mistake.key == key) {
+            let node = Node::text(Origin::Environment(name.into()), value, false);
+            mistake.value = node.shown();
+            mistake.origin = Some(node.origin);
+            mistake.reason = reason.to_string();
+        }
+    }
+
     /// Adds what `check` finds in a part of the configuration, its keys within `key`.
     pub fn within(&mut self, key: &str, check: impl FnOnce(&mut Self)) {
         let mut inner = Self::default();
