@@ -164,6 +164,18 @@ fn page(items: Vec<Value>, next: Option<Value>, limit: u32) -> Json<Value> {
     Json(json!({"items": items, "next": next}))
 }
 
+/// A page of what is known as a whole: by place in the list.
+fn part(items: impl Iterator<Item = Value>, uri: &Uri) -> Answer {
+    let query = Query::of(uri);
+    let limit = if query.text("limit").is_some() { query.limit()? } else { MOST } as usize;
+    let after = query.number("after")?.unwrap_or(0);
+    let after = usize::try_from(after).map_err(|_| Refused::Parameter("after"))?;
+    let mut items = items.skip(after);
+    let page: Vec<_> = items.by_ref().take(limit).collect();
+    let next = items.next().map(|_| after + page.len());
+    Ok(Json(json!({"items": page, "next": next})))
+}
+
 fn time(nanoseconds: i64) -> String {
     Timestamp::from_nanosecond(nanoseconds.into()).unwrap_or_default().to_string()
 }
@@ -206,7 +218,7 @@ async fn activity(State(api): State<Arc<Api>>, uri: Uri) -> Answer {
     Ok(page(items.collect(), next, limit))
 }
 
-async fn clusters(State(api): State<Arc<Api>>) -> Answer {
+async fn clusters(State(api): State<Arc<Api>>, uri: Uri) -> Answer {
     let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
     let clusters = api.fresh.clusters(&api.store).await?;
     let items = clusters.iter().map(|known| {
@@ -215,10 +227,10 @@ async fn clusters(State(api): State<Arc<Api>>) -> Answer {
             "age_seconds": known.newest.map(|newest| now.saturating_sub(newest) / 1_000_000_000),
         })
     });
-    Ok(Json(json!({"items": items.collect::<Vec<_>>()})))
+    part(items, &uri)
 }
 
-async fn rules(State(api): State<Arc<Api>>) -> Answer {
+async fn rules(State(api): State<Arc<Api>>, uri: Uri) -> Answer {
     let now = Timestamp::now();
     let since = |hours| {
         let time = now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or_default();
@@ -234,7 +246,7 @@ async fn rules(State(api): State<Arc<Api>>) -> Answer {
             "alerts_24h": day, "alerts_7d": week,
         })
     });
-    Ok(Json(json!({"items": items.collect::<Vec<_>>()})))
+    part(items, &uri)
 }
 
 async fn quarantine(State(api): State<Arc<Api>>, uri: Uri) -> Answer {
@@ -252,7 +264,7 @@ async fn quarantine(State(api): State<Arc<Api>>, uri: Uri) -> Answer {
     Ok(page(items.collect(), next, limit))
 }
 
-async fn silences(State(api): State<Arc<Api>>) -> Answer {
+async fn silences(State(api): State<Arc<Api>>, uri: Uri) -> Answer {
     let now = Timestamp::now().as_millisecond();
     let silences = api.store.silences().await?;
     let items = silences.iter().map(|silence| {
@@ -265,16 +277,16 @@ async fn silences(State(api): State<Arc<Api>>) -> Answer {
             "in_force": silence.is_in_force(now),
         })
     });
-    Ok(Json(json!({"items": items.collect::<Vec<_>>()})))
+    part(items, &uri)
 }
 
-async fn output_list(State(api): State<Arc<Api>>) -> Answer {
+async fn output_list(State(api): State<Arc<Api>>, uri: Uri) -> Answer {
     let backlogs = outputs::standing(&api.outputs, &api.store).await?;
     let items = backlogs.iter().map(|backlog| {
         let oldest = backlog.oldest.map(|oldest| Timestamp::from_millisecond(oldest).unwrap_or_default().to_string());
         json!({"output": backlog.output, "waiting": backlog.waiting, "set_aside": backlog.refused, "oldest_waiting": oldest})
     });
-    Ok(Json(json!({"items": items.collect::<Vec<_>>()})))
+    part(items, &uri)
 }
 
 #[cfg(test)]

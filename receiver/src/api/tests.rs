@@ -105,7 +105,16 @@ async fn pages_show_everything_once() {
     assert_eq!(ask(&router, "/api/v1/rules", &LOCAL).await.1["items"][0]["alerts_24h"], 5);
     let outputs = ask(&router, "/api/v1/outputs", &LOCAL).await.1;
     assert_eq!([&outputs["items"][0], &outputs["items"][1]].map(|output| output["waiting"].clone()), [0, 5]);
-    for wrong in ["/api/v1/alerts?limit=0", "/api/v1/alerts?before=x", "/api/v1/activity?before=7"] {
+    let first = ask(&router, "/api/v1/outputs?limit=1", &LOCAL).await.1;
+    let second = ask(&router, "/api/v1/outputs?limit=1&after=1", &LOCAL).await.1;
+    assert_eq!((&first["next"], &second["next"]), (&json!(1), &json!(null)));
+    assert_eq!([&first, &second].map(|page| page["items"][0]["output"].clone()), ["http/idle", "stdout"]);
+    for wrong in [
+        "/api/v1/rules?after=-1",
+        "/api/v1/alerts?limit=0",
+        "/api/v1/alerts?before=x",
+        "/api/v1/activity?before=7",
+    ] {
         assert_eq!(ask(&router, wrong, &LOCAL).await.0, 400, "{wrong}");
     }
 }
