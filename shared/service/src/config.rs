@@ -32,6 +32,7 @@ use serde::de::DeserializeOwned;
 pub use bytes::Bytes;
 pub use listen::Listen;
 pub use mistakes::Mistakes;
+pub(crate) use mistakes::unknown;
 pub use secret::{Secret, SecretFile, Unread};
 pub use span::Span;
 

@@ -11,6 +11,8 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::{Layer, Registry, fmt as lines};
 
+use crate::config::unknown;
+
 /// The section `log` of every configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,13 +36,16 @@ pub enum Format {
     Text,
 }
 
-/// `info`, or levels by module: `info,audit_receiver=debug`.
+/// `info`, or levels by module: `info,audit_receiver=debug`. Errors are logged whatever module they are of, unless
+/// `off` is given for all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Level {
     text: String,
     targets: Targets,
 }
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl Default for Level {
     fn default() -> Self {
@@ -53,14 +58,22 @@ impl FromStr for Level {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(targets) => Ok(Self { text: text.to_owned(), targets: calmed(targets) }),
-            Err(_) => {
-                Err("expected `off`, `error`, `warn`, `info`, `debug` or `trace`, also by module as in \
-                           `info,hyper=warn`"
-                    .to_owned())
+        let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+        for part in &parts {
+            let level = part.rsplit_once('=').map_or(*part, |(_, level)| level);
+            // A word that is no level would be taken for a module, of which alone all is logged then.
+            if level.parse::<LevelFilter>().is_err() {
+                return Err(format!(
+                    "{}, also by module as in `info,hyper=warn`",
+                    unknown("level", level, &LEVELS)
+                ));
             }
         }
+        let targets: Targets =
+            parts.join(",").parse().map_err(|_| "expected levels as in `info,hyper=warn`".to_owned())?;
+        let is_for_all = parts.iter().any(|part| !part.contains('='));
+        let targets = if is_for_all { targets } else { targets.with_default(tracing::Level::ERROR) };
+        Ok(Self { text: text.to_owned(), targets: calmed(targets) })
     }
 }
 
@@ -145,7 +158,19 @@ mod tests {
     #[test]
     fn a_level_says_what_is_allowed() {
         assert_eq!("info,hyper=warn".parse::<Level>().unwrap().to_string(), "info,hyper=warn");
-        assert!("info,hyper=loud".parse::<Level>().unwrap_err().contains("`trace`"));
+        for (wrong, said) in [
+            ("inof", "did you mean `info`?"),
+            ("info,hyper=loud", "`trace`"),
+            ("info,hyper", "unknown level `hyper`"),
+            ("hyper=inof", "did you mean `info`?"),
+        ] {
+            let refused = wrong.parse::<Level>().unwrap_err();
+            assert!(refused.contains(said), "{refused}");
+        }
+        let of = |text: &str| text.parse::<Level>().unwrap().targets;
+        assert!(of("hyper=debug").would_enable("other", &tracing::Level::ERROR));
+        assert!(!of("off, hyper=debug").would_enable("other", &tracing::Level::ERROR));
+        assert!(of("off, hyper=debug").would_enable("hyper", &tracing::Level::DEBUG));
     }
 
     #[test]

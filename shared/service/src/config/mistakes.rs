@@ -121,7 +121,7 @@ impl fmt::Display for Mistake {
 }
 
 /// `name` and, when one of `allowed` is close to it, a question.
-pub(super) fn unknown(what: &str, name: &str, allowed: &[&str]) -> String {
+pub(crate) fn unknown(what: &str, name: &str, allowed: &[&str]) -> String {
     let near = allowed.iter().map(|known| (distance(name, known), known)).min();
     let guess = match near {
         Some((distance, known)) if distance <= known.len().div_ceil(3) => {
