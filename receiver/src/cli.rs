@@ -9,7 +9,7 @@ use audit_service::{config, exit, logging};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
-use crate::config::{Config, Match};
+use crate::config::{Match, Startable};
 use crate::{commands, serve};
 
 /// Takes Kubernetes audit events, holds them against Falco rules, keeps and passes on the alerts.
@@ -108,7 +108,7 @@ pub fn main() -> ExitCode {
 
 fn daemon(flags: Serve) -> ExitCode {
     exit::main("audit-receiver", |shutdown| async move {
-        let config: Config = config::load(Config::default(), flags.config.as_deref(), &flags)?;
+        let Startable(config) = config::load(Startable::default(), flags.config.as_deref(), &flags)?;
         logging::apply(&config.log);
         serve::run(config, shutdown).await?;
         Ok::<(), Failure>(())
@@ -120,6 +120,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn the_command_line_is_sound() {

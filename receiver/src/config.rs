@@ -14,7 +14,10 @@ use crate::redact::Redact;
 use crate::retention;
 use crate::store;
 
+mod files;
 pub mod rules;
+
+pub use files::Startable;
 
 /// The configuration of `serve`. A key that is not here is a mistake.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

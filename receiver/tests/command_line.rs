@@ -62,3 +62,48 @@ fn rules_are_selected_for_a_replay() {
     let told = texts(&folder.receiver().args(replay).output().unwrap());
     assert!(told.0.is_empty() && told.1.contains("no rule is in use"), "{told:?}");
 }
+
+#[test]
+fn all_files_that_are_of_no_use_are_told_at_once_with_their_keys() {
+    let folder = Folder::new();
+    folder.file("empty", "");
+    folder.file("token", "secret");
+    let config = "\
+listen: 127.0.0.1:0
+admin: {listen: '127.0.0.1:0', token_file: no/admin}
+tls: {certificate_file: no/certificate, key_file: empty}
+auth: {tokens: [{file: token}, {file: no/token}, {file: empty}]}
+admission: {secrets: [{file: no/secret, cluster: c}]}
+rules: [no/rules.yaml]
+outputs:
+  file: {z: {path: no/file}}
+  http:
+    z:
+      url: https://127.0.0.1:1/
+      token_file: no/output
+      header_files: {x-key: empty}
+      tls: {ca_file: no/ca}
+log: {level: inof}
+";
+    folder.file("config.yaml", config);
+    let ended = folder.receiver().args(["--config=config.yaml"]).output().unwrap();
+    let told = texts(&ended).1;
+    assert_eq!(ended.status.code(), Some(2), "{told}");
+    for mistake in [
+        "admin.token_file = `no/admin` (",
+        "tls.certificate_file = `no/certificate` (",
+        "auth.tokens[1].file = `no/token` (",
+        "auth.tokens[2].file = `empty` (",
+        "admission.secrets[0].file = `no/secret` (",
+        "rules[0] = `no/rules.yaml` (",
+        "outputs.file.z.path = `no/file` (",
+        "outputs.http.z.token_file = `no/output` (",
+        "outputs.http.z.header_files.x-key = `empty` (",
+        "outputs.http.z.tls.ca_file = `no/ca` (",
+        "log.level = `inof` (",
+    ] {
+        assert!(told.contains(mistake), "{mistake}: {told}");
+    }
+    assert!(told.contains("11 mistakes") && told.contains("make it, or name another one"), "{told}");
+    assert!(!told.contains("listening"), "{told}");
+}
