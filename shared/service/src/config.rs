@@ -89,10 +89,13 @@ where
     let mut mistakes = Mistakes::default();
     let defaults = layers::serialized(&defaults, &tree::Origin::Default, &mut mistakes);
     let mut root = defaults.clone();
+    let mut complete = true;
     if let Some(path) = file {
-        root.merge(file::read(path, &mut mistakes));
+        match file::read(path, &mut mistakes) {
+            Some(node) => root.merge(node),
+            None => complete = false,
+        }
     }
-    let complete = mistakes.is_empty();
     for node in layers::environment(environment, &mut mistakes) {
         root.merge(node);
     }

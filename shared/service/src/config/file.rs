@@ -12,35 +12,45 @@ use super::tree::{Node, Origin, Value};
 /// Deeper than any configuration of ours, and far from the end of the stack.
 const MAX_DEPTH: usize = 32;
 
-/// The tree of a file; empty, with mistakes, when it cannot be read.
-pub(super) fn read(path: &Path, mistakes: &mut Mistakes) -> Node {
+/// The tree of a file; none when it cannot be read.
+pub(super) fn read(path: &Path, mistakes: &mut Mistakes) -> Option<Node> {
     let shown: Arc<str> = path.display().to_string().into();
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| {
-        mistakes.push(Mistake::new("", format!("cannot read the configuration file `{shown}`: {error}")));
-        String::new()
-    });
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            mistakes.push(Mistake::new("", format!("cannot read the configuration file `{shown}`: {error}")));
+            return None;
+        }
+    };
     let origin = |span: Span| Origin::File {
         path: shown.clone(),
         line: span.start.line(),
         column: span.start.col().saturating_add(1),
     };
-    match Reader::new(&text, &origin).document() {
-        Ok(node @ Node { value: Value::Map(_) | Value::Null, .. }) => node,
-        Ok(node) => {
-            mistakes
-                .push(Mistake { origin: Some(node.origin), ..Mistake::new("", "expected keys and values") });
-            empty(Origin::Default)
+    let mut note = |wrong: Wrong| {
+        mistakes.push(Mistake { origin: Some(wrong.origin), ..Mistake::new("", wrong.reason) });
+    };
+    let mut reader = Reader::new(&text, &origin);
+    let document = reader.document();
+    reader.twice.into_iter().for_each(&mut note);
+    match document {
+        Ok(node @ Node { value: Value::Map(_) | Value::Null, .. }) => Some(node),
+        Ok(Node { origin, .. }) => {
+            note(Wrong { origin, reason: "expected keys and values".to_owned() });
+            None
         }
         Err(wrong) => {
-            mistakes.push(Mistake { origin: Some(wrong.origin), ..Mistake::new("", wrong.reason) });
-            empty(Origin::Default)
+            note(wrong);
+            None
         }
     }
 }
 
 /// The list or map that a text writes in YAML, all of it from `origin`.
 pub(super) fn flow(text: &str, origin: &Origin) -> Option<Node> {
-    Reader::new(text, &|_| origin.clone()).document().ok()
+    let origin = |_| origin.clone();
+    let mut reader = Reader::new(text, &origin);
+    reader.document().ok().filter(|_| reader.twice.is_empty())
 }
 
 fn empty(origin: Origin) -> Node {
@@ -56,14 +66,16 @@ struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     origin: &'a dyn Fn(Span) -> Origin,
     anchors: HashMap<usize, Node>,
+    /// Keys that are there already; what they say first is taken.
+    twice: Vec<Wrong>,
 }
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, origin: &'a dyn Fn(Span) -> Origin) -> Self {
-        Self { parser: Parser::new_from_str(text), origin, anchors: HashMap::new() }
+        Self { parser: Parser::new_from_str(text), origin, anchors: HashMap::new(), twice: Vec::new() }
     }
 
-    fn document(mut self) -> Result<Node, Wrong> {
+    fn document(&mut self) -> Result<Node, Wrong> {
         let mut root = None;
         loop {
             match self.next()? {
@@ -123,14 +135,18 @@ impl<'a> Reader<'a> {
         loop {
             let key = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(Value::Map(map)),
-                (Event::Scalar(key, ..), span) if map.contains_key(&*key) => {
-                    return Err(self.wrong(span, &format!("`{key}` is here a second time")));
+                (Event::Scalar(key, ..), span) => {
+                    if map.contains_key(&*key) {
+                        let twice = self.wrong(span, &format!("`{key}` is here a second time"));
+                        self.twice.push(twice);
+                    }
+                    key.into_owned()
                 }
-                (Event::Scalar(key, ..), _) => key.into_owned(),
                 (_, span) => return Err(self.wrong(span, "a key must be a text")),
             };
             let (event, span) = self.next()?;
-            map.insert(key, self.node(event, span, depth.saturating_add(1))?);
+            let node = self.node(event, span, depth.saturating_add(1))?;
+            map.entry(key).or_insert(node);
         }
     }
 

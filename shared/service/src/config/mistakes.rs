@@ -78,10 +78,10 @@ impl Mistakes {
             if self.0.iter().any(|known| !known.key.is_empty() && related(&way(&known.key), &path)) {
                 continue;
             }
-            if let Some(node) = given.get(&path) {
-                mistake.value = node.shown();
-                mistake.origin = Some(node.origin.clone());
-            }
+            mistake.value = given.get(&path).and_then(Node::shown);
+            // What is missing is missing from what stands around it.
+            let nearest = (1..=path.len()).rev().find_map(|length| given.get(path.get(..length)?));
+            mistake.origin = nearest.map(|node| node.origin.clone());
             self.0.push(mistake);
         }
     }

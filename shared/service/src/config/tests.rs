@@ -54,6 +54,10 @@ impl Check for Config {
         if self.receiver.url.is_none() {
             mistakes.add("receiver.url", "must be given");
         }
+        for (index, source) in self.sources.iter().enumerate().filter(|(_, source)| source.polls == 9) {
+            mistakes
+                .add(format!("sources[{index}].reason"), format!("must be given for `{}`", source.cluster));
+        }
         if self.workers == 0 {
             mistakes.add("workers", "must be at least 1");
         }
@@ -250,6 +254,29 @@ fn a_file_that_cannot_be_read_does_not_hide_other_mistakes() {
         let error = load(yaml, &[], json!({})).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_key_that_is_there_twice_hides_no_other_mistake() {
+    let yaml = "workers: 0\nquiet: true\nworkers: {a: 1, a: 2}\nspeed: 1\nquiet: [x]\n";
+    let mistakes = load(yaml, &[], json!({})).unwrap_err();
+    for told in [
+        "./kab.yaml:3:17: `a` is here a second time",
+        "./kab.yaml:3:1: `workers` is here a second time",
+        "./kab.yaml:5:1: `quiet` is here a second time",
+        "unknown key `speed`",
+        "workers = `0` (./kab.yaml:1:10): must be at least 1",
+    ] {
+        assert!(mistakes.contains(told), "{told} is not in {mistakes}");
+    }
+    assert!(mistakes.starts_with("5 mistakes"), "{mistakes}");
+}
+
+#[test]
+fn what_is_missing_is_missing_where_it_should_be() {
+    let yaml = "sources:\n  - {cluster: a}\n  - {cluster: b, polls: 9}\n";
+    let mistakes = load(yaml, &[], json!({})).unwrap_err();
+    assert!(mistakes.contains("sources[1].reason (./kab.yaml:3:5): must be given for `b`"), "{mistakes}");
 }
 
 #[test]
