@@ -135,6 +135,38 @@ async fn a_token_is_read_for_each_request() {
 }
 
 #[tokio::test]
+async fn a_server_is_known_by_its_certificate_and_told_what_files_hold() {
+    audit_service::tls::install();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name)
+    };
+    let tls = audit_service::tls::ServerFiles {
+        certificate_file: file("tls.crt", &made.cert.pem()),
+        key_file: file("tls.key", &made.signing_key.serialize_pem()),
+        client_ca_file: None,
+        client_certificate: Default::default(),
+    };
+    let key = file("key", "secret\n");
+    let handler = async |headers: axum::http::HeaderMap| {
+        let known = headers["x-key"] == "secret" && headers["x-team"] == "blue";
+        if known { axum::http::StatusCode::OK } else { axum::http::StatusCode::BAD_REQUEST }
+    };
+    let router = axum::Router::new().route("/", axum::routing::post(handler));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let acceptor = Some(audit_service::tls::Acceptor::new(tls).unwrap());
+    tokio::spawn(audit_service::http::serve(listener, acceptor, router, Default::default(), Shutdown::new()));
+    let more = format!(r#","headers":{{"x-team":"blue"}},"header_files":{{"x-key":"{}"}}"#, key.display());
+    let stranger = http(&url, &more).write(&waiting(0..1)).await;
+    assert!(stranger.failed.unwrap().0.contains("certificate"));
+    let trusting = format!(r#"{more},"tls":{{"ca_file":"{}"}}"#, folder.path().join("tls.crt").display());
+    assert_eq!(http(&url, &trusting).write(&waiting(0..3)).await.written, [0, 1, 2]);
+}
+
+#[tokio::test]
 async fn what_waits_and_what_is_refused_is_counted_exactly() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::Sqlite(folder.path().join("alerts.db"));
