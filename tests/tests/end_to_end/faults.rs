@@ -190,10 +190,13 @@ fn disturb(
 ) -> Done {
     let mut random = Random::new(seed ^ 0x6576_696c);
     let mut done = Done::default();
-    while !fed.load(Ordering::Relaxed) {
+    for round in random.below(6).. {
+        if fed.load(Ordering::Relaxed) {
+            break;
+        }
         // The moment is what is random here; there is nothing to wait for.
         thread::sleep(Duration::from_millis(300 + random.below(3000)));
-        match random.below(6) {
+        match round % 6 {
             0 => {
                 bridge.restart();
                 measure.follow("bridge", bridge.program().id());

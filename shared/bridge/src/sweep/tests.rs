@@ -100,6 +100,9 @@ struct World {
     delivered: HashMap<usize, u32>,
     crashes: u32,
     spare_copies: bool,
+    /// What was final when the last process began, and the records from before that were handed on nevertheless.
+    final_at_start: Time,
+    needless: Vec<usize>,
 }
 
 impl World {
@@ -120,6 +123,8 @@ impl World {
             delivered: HashMap::new(),
             crashes: 0,
             spare_copies,
+            final_at_start: Time::from_millis(START),
+            needless: Vec::new(),
         }
     }
 
@@ -158,6 +163,9 @@ impl World {
         match answer {
             Some((found, token)) => {
                 let emitted = self.machine.page(request, self.clock.at(asked), found, token);
+                let time = |record: &usize| Time::from_millis(self.log.entries[*record].time);
+                let before = emitted.records.iter().filter(|record| time(record) < self.final_at_start);
+                self.needless.extend(before);
                 self.pipe.push((emitted.records, emitted.position));
             }
             None if request.token.is_some() => self.machine.expired(request),
@@ -182,16 +190,17 @@ impl World {
     }
 
     /// The process is gone; its successor's machine may have another idea of the time.
-    fn crash(&mut self) {
+    fn crash(&mut self, clocks_err: bool) {
         self.crashes += 1;
         if self.tape.once_in(2) {
             self.deliver();
         }
         self.pipe.clear();
         self.now += i64::from(self.tape.below(30)) * MINUTE / 2;
-        self.off = (i64::from(self.tape.below(7)) - 3) * 20 * MINUTE;
+        self.off = if clocks_err { (i64::from(self.tape.below(7)) - 3) * 20 * MINUTE } else { 0 };
         self.clock = Clock::new(self.monotonic(), Time::from_millis(self.now + self.off));
         self.machine = Self::machine(&self.ages, &self.committed, self.spare_copies);
+        self.final_at_start = self.committed.final_until();
     }
 
     fn run_until_final(&mut self, time: i64) {
@@ -248,11 +257,28 @@ proptest! {
         let mut world = World::new(Log { entries, counts_end_in }, tape, short_ages(), spare_copies);
         for steps in crashes {
             (0..steps).for_each(|_| world.step());
-            world.crash();
+            world.crash(true);
         }
         world.run_until_final(START + 21 * MINUTE);
         let missing: Vec<_> = world.log.entries.iter().enumerate().filter(|(index, _)| !world.delivered.contains_key(index)).collect();
         prop_assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn after_a_crash_nothing_is_sent_again_that_was_final(
+        entries in entries(10 * MINUTE),
+        tape in prop::collection::vec(any::<u8>(), 0..2000),
+        crashes in prop::collection::vec(1..200_u32, 1..8),
+    ) {
+        let mut world = World::new(Log { entries, counts_end_in: true }, tape, short_ages(), false);
+        for steps in crashes {
+            (0..steps).for_each(|_| world.step());
+            world.crash(false);
+        }
+        world.run_until_final(START + 21 * MINUTE);
+        prop_assert!(world.needless.is_empty(), "{:?}", world.needless);
+        // And nothing more often than it was read: once by each process.
+        prop_assert!(world.delivered.values().all(|times| *times <= world.crashes + 1));
     }
 }
 
