@@ -15,7 +15,7 @@ use crate::harness::{Bridge, Cloud, Measure, Receiver, now_ms, number, seed, tab
 use crate::pipeline::expected;
 
 /// Raises an alert for each event: so every evaluation shows in the store.
-const EVERY_EVENT: &str = "
+pub(crate) const EVERY_EVENT: &str = "
 - rule: Every event
   desc: Stands for the evaluation of one event
   condition: ka.auditid exists
@@ -223,7 +223,7 @@ fn disturb(
 }
 
 /// An alert for each event, and those of the rules that it is marked with.
-fn wanted(lines: &[Line]) -> Vec<(String, String)> {
+pub(crate) fn wanted(lines: &[Line]) -> Vec<(String, String)> {
     let each = lines.iter().map(|line| (line.audit_id.clone(), "Every event".to_owned()));
     let mut wanted: Vec<_> = each.chain(expected(lines)).collect();
     wanted.sort();
@@ -231,7 +231,7 @@ fn wanted(lines: &[Line]) -> Vec<(String, String)> {
 }
 
 /// Waits until there are as many as that, asking the more rarely the longer an answer takes.
-fn await_alerts(receiver: &Receiver, wanted: usize, count: u64) -> Vec<(String, String)> {
+pub(crate) fn await_alerts(receiver: &Receiver, wanted: usize, count: u64) -> Vec<(String, String)> {
     let patience = Duration::from_secs(180 + count / 50);
     let start = Instant::now();
     loop {
@@ -244,7 +244,7 @@ fn await_alerts(receiver: &Receiver, wanted: usize, count: u64) -> Vec<(String, 
     }
 }
 
-fn first_difference(one: &[(String, String)], other: &[(String, String)]) -> String {
+pub(crate) fn first_difference(one: &[(String, String)], other: &[(String, String)]) -> String {
     let place =
         one.iter().zip(other).position(|(one, other)| one != other).unwrap_or(one.len().min(other.len()));
     format!("{:?} instead of {:?}", one.get(place), other.get(place))
@@ -305,7 +305,7 @@ fn print_calls(calls: &[Call]) {
     );
 }
 
-fn print_deliveries(passed: Passed, count: u64) {
+pub(crate) fn print_deliveries(passed: Passed, count: u64) {
     let Passed { posts, refused, reset, lost, unanswered, received } = passed;
     println!("deliveries through a gateway:");
     table(

@@ -1,5 +1,8 @@
 //! Cloud Logging and Pub/Sub to alert, through kills of both binaries.
 
+mod faults;
+mod idle;
+
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -28,20 +31,20 @@ struct Bridge {
 
 impl Bridge {
     /// One that reads the cluster it runs in.
-    fn logging(gcp: &Gcp, receiver: &Receiver, more: &[&str]) -> Self {
+    fn logging(gcp: &Gcp, receiver: &str, more: &[&str]) -> Self {
         let endpoint = gcp.endpoint();
         let cloud = ["--endpoint-url", &endpoint, "--metadata-url", &endpoint, "--poll-interval", "100ms"];
         Self::new(receiver, &[&cloud[..], more].concat())
     }
 
     /// One that reads the subscription.
-    fn pubsub(pubsub: &PubSub, receiver: &Receiver) -> Self {
+    fn pubsub(pubsub: &PubSub, receiver: &str) -> Self {
         let endpoint = pubsub.endpoint();
         let cloud = ["--pubsub-endpoint-url", &endpoint, "--subscription", SUBSCRIPTION];
         Self::new(receiver, &[&cloud[..], &["--credentials", "anonymous"]].concat())
     }
 
-    fn new(receiver: &Receiver, arguments: &[&str]) -> Self {
+    fn new(receiver: &str, arguments: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let checkpoint = format!("file:{}", folder.path().join("checkpoint").display());
@@ -49,11 +52,15 @@ impl Bridge {
             "--checkpoint".to_owned(),
             checkpoint,
             "--receiver-url".to_owned(),
-            receiver.url(),
+            receiver.to_owned(),
         ]);
         let mut bridge = Self { folder, arguments, program: None };
         bridge.restart();
         bridge
+    }
+
+    fn program(&self) -> &Program {
+        self.program.as_ref().expect("a running bridge")
     }
 
     /// Ends it as a power cut would, and starts it again.
@@ -122,7 +129,7 @@ fn every_alert_of_cloud_logging_stands_once_after_kills_and_faults() {
     ];
     gcp.fail_randomly(seed, 50, faults.to_vec());
     let mut receiver = Receiver::start();
-    let mut bridge = Bridge::logging(&gcp, &receiver, &["--sweeps", "200ms,2s,10s"]);
+    let mut bridge = Bridge::logging(&gcp, &receiver.url(), &["--sweeps", "200ms,2s,10s"]);
     let lines = kills(seed, &mut receiver, &mut bridge, |random, line| {
         gcp.put_late(Duration::from_millis(*random.pick(&[0, 400, 3000])), entry(line));
     });
@@ -139,7 +146,7 @@ fn a_day_of_backlog_keeps_nothing_fresh_waiting() {
     let old: Vec<Line> = Traffic::new(seed).lines(now_ms() - day, day / 2000).take(2000).collect();
     old.iter().for_each(|line| gcp.put(entry(line)));
     let receiver = Receiver::start();
-    let _bridge = Bridge::logging(&gcp, &receiver, &["--sweeps", "200ms,2s,10s", "--from", "-25h"]);
+    let _bridge = Bridge::logging(&gcp, &receiver.url(), &["--sweeps", "200ms,2s,10s", "--from", "-25h"]);
     let fresh: Vec<Line> = Traffic::new(seed + 1).lines(now_ms(), 1).take(50).collect();
     fresh.iter().for_each(|line| gcp.put(entry(line)));
     let all: Vec<Line> = old.iter().chain(&fresh).cloned().collect();
@@ -161,7 +168,7 @@ fn every_alert_of_pub_sub_stands_once_after_kills_and_breaks() {
     // The fake waits for the dead no longer than this.
     pubsub.subscribe(SUBSCRIPTION, Duration::from_secs(8));
     let mut receiver = Receiver::start();
-    let mut bridge = Bridge::pubsub(&pubsub, &receiver);
+    let mut bridge = Bridge::pubsub(&pubsub, &receiver.url());
     let lines = kills(seed, &mut receiver, &mut bridge, |random, line| {
         let data = entry(line).to_string();
         if random.chance(100) {

@@ -21,8 +21,8 @@ pub(super) enum Status<'a> {
         /// `None` for a code that nobody has defined.
         code: Option<Http>,
         message: Option<Cow<'a, str>>,
-        /// The response is a `Status` without a code, as for a delete: its `status`.
-        outcome: Option<Cow<'a, str>>,
+        /// The response, if it is a `Status` without a code, as for a delete.
+        outcome: Option<Raw<'a>>,
     },
 }
 
@@ -49,7 +49,7 @@ impl<'a> Status<'a> {
         Self::Coded {
             code: code.and_then(|code| http(code, target, forbidden)),
             message: text(status("message")).filter(|message| !is_code_name(message)),
-            outcome: text(response.and_then(|response| response.get("status"))),
+            outcome: response,
         }
     }
 
@@ -65,12 +65,19 @@ impl<'a> Status<'a> {
                 }
             }
             Self::Coded { code, message, outcome } => {
-                let failed = code.filter(|http| http.code >= 400).map(|_| "Failure");
-                status.text_if("status", outcome.as_deref().or(failed));
-                status.text_if("message", message.as_deref());
-                if let Some(reason) = code.and_then(|http| reason(http.code)) {
+                let said = |key| text(outcome.and_then(|outcome| outcome.get(key)));
+                let failed = || code.filter(|http| http.code >= 400).map(|_| Cow::Borrowed("Failure"));
+                status.text_if("status", said("status").or_else(failed));
+                status.text_if("message", said("message").or_else(|| message.clone()));
+                if let Some(reason) = said("reason") {
+                    status.text("reason", &reason);
+                } else if let Some(reason) = code.and_then(|http| reason(http.code)) {
                     status.text("reason", reason);
                     inferred.push("responseStatus.reason");
+                }
+                let details = outcome.and_then(|outcome| outcome.get("details"));
+                if let Some(details) = details.filter(|details| details.kind() == Kind::Object) {
+                    status.raw("details", details);
                 }
                 if let Some(http) = code {
                     status.number("code", http.code);

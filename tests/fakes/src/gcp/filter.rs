@@ -48,6 +48,26 @@ impl Filter {
         }
     }
 
+    /// The times between which everything lies that matches, both included, as far as the query says so plainly.
+    pub(super) fn span(&self) -> (Timestamp, Timestamp) {
+        let (mut from, mut to) = (Timestamp::MIN, Timestamp::MAX);
+        let Self::All(filters) = self else { return (from, to) };
+        for filter in filters {
+            let Self::Compare { path, operator, value } = filter else { continue };
+            let (["timestamp"], Ok(time)) =
+                (&path.iter().map(String::as_str).collect::<Vec<_>>()[..], value.parse::<Timestamp>())
+            else {
+                continue;
+            };
+            match operator {
+                Operator::Greater | Operator::GreaterOrEqual => from = from.max(time),
+                Operator::Less | Operator::LessOrEqual => to = to.min(time),
+                _ => {}
+            }
+        }
+        (from, to)
+    }
+
     pub(super) fn matches(&self, entry: &Value) -> bool {
         match self {
             Self::All(filters) => filters.iter().all(|filter| filter.matches(entry)),
@@ -267,6 +287,20 @@ mod tests {
             "resource.type=k8s_cluster OR resource.type=x AND resource.type=y",
         ] {
             assert!(!matches(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn says_between_which_times_to_look() {
+        let span = |text| Filter::parse(text).unwrap().span();
+        let (from, to) = ("2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z");
+        let (start, end) = (from.parse().unwrap(), to.parse().unwrap());
+        let both = format!("a=b timestamp>=\"{from}\"\ntimestamp<\"{to}\"");
+        assert_eq!(span(&both), (start, end));
+        let one = format!("timestamp>\"{from}\"");
+        assert_eq!(span(&one), (start, Timestamp::MAX));
+        for open in ["a=b", "NOT timestamp>\"2026-01-02T03:04:05Z\"", "timestamp>x"] {
+            assert_eq!(span(open), (Timestamp::MIN, Timestamp::MAX), "{open}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::ops::Bound::{Excluded, Included};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -112,11 +112,17 @@ pub(super) fn list(state: &mut State, body: &[u8], now: i64) -> Result<Reply, Gc
     let most = if empty { 0 } else { asked.min(paging.entries) };
 
     let hidden = state.data_access_hidden;
-    let bound = after.clone().map_or(Unbounded, Excluded);
-    let mut readable: Box<dyn Iterator<Item = (&Key, &Stored)>> = match query.is_descending() {
-        false => Box::new(state.entries.range((bound, Unbounded))),
-        true => Box::new(state.entries.range((Unbounded, bound)).rev()),
+    let (from, to) = filter.span();
+    let (first, last) = ((from, Arc::from(""), 0), (to, Arc::from("\u{10ffff}"), u64::MAX));
+    let descending = query.is_descending();
+    let bounds = match after.clone() {
+        None => (Included(first), Included(last)),
+        Some(reached) if descending => (Included(first), Excluded(reached)),
+        Some(reached) => (Excluded(reached), Included(last)),
     };
+    let range = (from <= to).then(|| state.entries.range(bounds)).into_iter().flatten();
+    let mut readable: Box<dyn Iterator<Item = (&Key, &Stored)>> =
+        if descending { Box::new(range.rev()) } else { Box::new(range) };
     let wanted = |stored: &Stored| {
         let log = stored.entry["logName"].as_str().unwrap_or_default();
         let belongs = query.resource_names.iter().any(|name| log.starts_with(&format!("{name}/")));

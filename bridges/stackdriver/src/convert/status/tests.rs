@@ -105,9 +105,12 @@ fn what_the_api_server_said_counts() {
 #[test]
 fn a_deleted_object_answers_without_a_code() {
     let payload = r#"{"status":{},"response":{"@type":"core.k8s.io/v1.Status","apiVersion":"v1","kind":"Status",
-        "metadata":{},"status":"Success"}}"#;
+        "metadata":{},"status":"Success","details":{"name":"web","kind":"pods","uid":"u"}}}"#;
     let (status, _) = status("io.k8s.core.v1.pods.delete", POD, payload, false);
-    assert_eq!(status, r#"{"metadata":{},"status":"Success","code":200}"#);
+    assert_eq!(
+        status,
+        r#"{"metadata":{},"status":"Success","details":{"name":"web","kind":"pods","uid":"u"},"code":200}"#
+    );
 }
 
 #[test]
