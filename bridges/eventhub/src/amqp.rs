@@ -200,6 +200,12 @@ impl Told for IllegalLinkStateError {
     }
 }
 
+impl Told for fe2o3_amqp_ws::Error {
+    fn stated(&self) -> Option<&Stated> {
+        None
+    }
+}
+
 impl Told for std::io::Error {
     fn stated(&self) -> Option<&Stated> {
         None

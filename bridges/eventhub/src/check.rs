@@ -258,6 +258,6 @@ async fn check_receiver(receiver: &HttpReceiver, resource: Option<&str>) -> Find
 
 fn fail(name: &str, hub: &Hub, problem: &Unavailable) -> Finding {
     let hint = hub.hint(problem);
-    let usual = "check the network: AMQP needs port 5671 open";
+    let usual = "check the network: AMQP needs port 5671 open, or set `transport: websocket` for port 443";
     Finding::fail(name, problem.to_string(), hint.as_deref().unwrap_or(usual))
 }

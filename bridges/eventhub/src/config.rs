@@ -40,6 +40,8 @@ pub struct Config {
     pub identity: IdentityOptions,
     /// Where the namespace is, when not where its name says: `amqps://HOST[:PORT]`, `amqp://` for emulators.
     pub endpoint_url: Option<String>,
+    /// How it is spoken to.
+    pub transport: Transport,
     /// Certificates for the namespace and for Entra ID.
     pub tls: ClientFiles,
     /// How long the namespace may take for an answer.
@@ -73,6 +75,7 @@ impl Default for Config {
             epoch: Some(0),
             identity: IdentityOptions::default(),
             endpoint_url: None,
+            transport: Transport::default(),
             tls: ClientFiles::default(),
             answer_timeout: Span::secs(30),
             buffer: Bytes::mib(64),
@@ -85,6 +88,17 @@ impl Default for Config {
             from: time::From::default(),
         }
     }
+}
+
+/// How a namespace is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// AMQP on port 5671.
+    #[default]
+    Amqp,
+    /// The same through a WebSocket on port 443, for networks that let nothing else out.
+    Websocket,
 }
 
 /// The Blob container in which Microsoft's event processors keep their positions. It is read once, for a start.

@@ -22,7 +22,7 @@ use audit_service::client::{Client, Options};
 use audit_service::health::Health;
 use audit_service::shutdown::Shutdown;
 use eventhub_bridge::amqp::{Condition, Endpoint, Failure, Start};
-use eventhub_bridge::config::Config;
+use eventhub_bridge::config::{self, Config};
 use eventhub_bridge::credentials::{Credentials, Entra, Identity};
 use eventhub_bridge::hub::{Hub, Settings, Unavailable};
 use eventhub_bridge::source::{HubMetrics, Partition, Position, Reading};
@@ -35,6 +35,7 @@ fn hub_with(fake: &EventHubs, credentials: Credentials, answer_within: Duration)
         namespace: "shop.servicebus.windows.net".to_owned(),
         host: "127.0.0.1".to_owned(),
         port: fake.address().port(),
+        websocket: false,
         tls: None,
         answer_within,
     };
@@ -386,9 +387,41 @@ async fn over_tls_with_an_authority_of_ones_own() {
     let stranger = open(&config).partitions().await.unwrap_err();
     assert!(stranger.to_string().contains("certificate"), "{stranger}");
     config.tls.ca_file = Some(ca_file);
-    let hub = open(&config);
-    let reading = reading(&hub, true);
-    assert_eq!(take(&mut partition(&reading, "0", None), 100).await, numbers(0..100));
+    for transport in [config::Transport::Amqp, config::Transport::Websocket] {
+        config.transport = transport;
+        let hub = open(&config);
+        let reading = reading(&hub, true);
+        assert_eq!(take(&mut partition(&reading, "0", None), 100).await, numbers(0..100));
+    }
+    assert_eq!(fake.websockets(), 1);
+}
+
+#[tokio::test]
+async fn through_a_websocket_messages_of_every_size_come_and_cuts_are_outlived() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 1);
+    let large = "x".repeat(1_000_000);
+    held.put(0, large.clone());
+    fill(&held, 0, 0..500);
+    let settings = hub(&fake);
+    let endpoint = Endpoint { websocket: true, ..settings.settings().endpoint.clone() };
+    let settings = Settings {
+        endpoint,
+        hub: "audit".to_owned(),
+        group: "$Default".to_owned(),
+        epoch: Some(0),
+        reader: "test".to_owned(),
+    };
+    let policy = fake.connection_string("audit").parse().unwrap();
+    let hub = Arc::new(Hub::new(settings, Credentials::Policy(policy)));
+    let reading = reading(&hub, false);
+    let mut read = partition(&reading, "0", None);
+    let texts = take(&mut read, 501).await;
+    assert_eq!((texts[0].len(), &texts[1..]), (large.len(), &numbers(0..500)[..]));
+    fake.cut();
+    fill(&held, 0, 500..600);
+    assert_eq!(take(&mut read, 100).await, numbers(500..600));
+    assert_eq!(fake.websockets(), 2);
 }
 
 #[tokio::test]

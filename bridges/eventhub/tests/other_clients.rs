@@ -92,6 +92,7 @@ async fn read(fake: &EventHubs) -> Vec<serde_json::Value> {
         namespace: "127.0.0.1".to_owned(),
         host: "127.0.0.1".to_owned(),
         port: fake.address().port(),
+        websocket: false,
         tls: None,
         answer_within: Duration::from_secs(30),
     };

@@ -12,6 +12,7 @@ mod line;
 mod link;
 mod requests;
 mod tokens;
+mod websocket;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -72,6 +73,7 @@ pub(crate) struct State {
     down: bool,
     tokens_ended: Option<Instant>,
     tokens_put: usize,
+    websockets: usize,
 }
 
 impl Shared {
@@ -171,6 +173,11 @@ impl EventHubs {
     /// How many tokens were put to `$cbs` and taken.
     pub fn tokens_put(&self) -> usize {
         self.shared.lock().tokens_put
+    }
+
+    /// How many clients came through a WebSocket.
+    pub fn websockets(&self) -> usize {
+        self.shared.lock().websockets
     }
 
     /// How many connections stand.

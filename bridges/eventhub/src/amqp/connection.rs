@@ -6,6 +6,8 @@ use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::{Connection as Amqp, Session};
+use fe2o3_amqp_ws::WebSocketStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
@@ -26,6 +28,8 @@ pub struct Endpoint {
     pub host: String,
     /// Its port: 5671, or 5672 without TLS.
     pub port: u16,
+    /// Through a WebSocket, where the port of AMQP is closed.
+    pub websocket: bool,
     /// `None` is plain text: emulators only.
     pub tls: Option<Arc<ClientConfig>>,
     /// How long an answer may take: opening, attaching, a request. A connection without any frame for four times as
@@ -41,7 +45,12 @@ impl fmt::Debug for Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls.is_some() { "amqps" } else { "amqp" };
+        let scheme = match (self.websocket, self.tls.is_some()) {
+            (false, true) => "amqps",
+            (false, false) => "amqp",
+            (true, true) => "wss",
+            (true, false) => "ws",
+        };
         write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }
@@ -58,10 +67,33 @@ impl Connection {
     pub async fn open(endpoint: &Endpoint, container: &str) -> Result<Self, Failure> {
         const WHAT: &str = "connecting";
         let limit = endpoint.answer_within;
-        let idle = u32::try_from(limit.saturating_mul(4).as_millis()).unwrap_or(u32::MAX);
         let stream = within(limit, WHAT, TcpStream::connect((endpoint.host.as_str(), endpoint.port))).await?;
         // Small frames of many links share the connection; none should wait for another to fill a packet.
         let _ = stream.set_nodelay(true);
+        let handle = match &endpoint.tls {
+            None => Self::speak(endpoint, container, stream).await?,
+            Some(config) => {
+                let name = ServerName::try_from(endpoint.host.clone())
+                    .map_err(|error| Failure::Lost { what: WHAT, reason: error.to_string() })?;
+                let connector = TlsConnector::from(Arc::clone(config));
+                let stream = within(limit, "the TLS handshake", connector.connect(name, stream)).await?;
+                Self::speak(endpoint, container, stream).await?
+            }
+        };
+        Ok(Self { handle: Mutex::new(handle), limit })
+    }
+
+    /// Speaks AMQP on a stream to the service, in a WebSocket if it is to be.
+    async fn speak<S>(
+        endpoint: &Endpoint,
+        container: &str,
+        stream: S,
+    ) -> Result<ConnectionHandle<()>, Failure>
+    where
+        S: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static,
+    {
+        let limit = endpoint.answer_within;
+        let idle = u32::try_from(limit.saturating_mul(4).as_millis()).unwrap_or(u32::MAX);
         let builder = Amqp::builder()
             .container_id(container)
             .hostname(endpoint.namespace.as_str())
@@ -69,17 +101,14 @@ impl Connection {
             .max_frame_size(FRAME)
             .idle_time_out(idle)
             .sasl_profile(SaslProfile::Anonymous);
-        let handle = match &endpoint.tls {
-            None => within(limit, WHAT, builder.open_with_stream(stream)).await?,
-            Some(config) => {
-                let name = ServerName::try_from(endpoint.host.clone())
-                    .map_err(|error| Failure::Lost { what: WHAT, reason: error.to_string() })?;
-                let connector = TlsConnector::from(Arc::clone(config));
-                let stream = within(limit, "the TLS handshake", connector.connect(name, stream)).await?;
-                within(limit, WHAT, builder.open_with_stream(stream)).await?
-            }
-        };
-        Ok(Self { handle: Mutex::new(handle), limit })
+        if !endpoint.websocket {
+            return within(limit, "connecting", builder.open_with_stream(stream)).await;
+        }
+        let scheme = if endpoint.tls.is_some() { "wss" } else { "ws" };
+        let url = format!("{scheme}://{}/$servicebus/websocket", endpoint.namespace);
+        let stream =
+            within(limit, "opening a WebSocket", WebSocketStream::connect_with_stream(url, stream)).await?;
+        within(limit, "connecting", builder.open_with_stream(stream)).await
     }
 
     /// Whether the connection has ended. One that went silent shows it only after a while.

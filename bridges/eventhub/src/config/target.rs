@@ -2,7 +2,7 @@ use audit_service::client::Client;
 use audit_service::config::Unread;
 use audit_service::tls;
 
-use super::Config;
+use super::{Config, Transport};
 use crate::amqp::Endpoint;
 use crate::credentials::{ConnectionString, Credentials, Malformed};
 
@@ -74,12 +74,19 @@ impl Config {
             Some(endpoint) => endpoint,
             None => {
                 let secure = !string.is_some_and(|string| string.emulator);
-                let usual = if secure { 5671 } else { 5672 };
-                (namespace.clone(), string.and_then(|string| string.port).unwrap_or(usual), secure)
+                (namespace.clone(), string.and_then(|string| string.port), secure)
             }
         };
+        let websocket = self.transport == Transport::Websocket;
+        let port = port.unwrap_or(match (websocket, secure) {
+            (true, true) => 443,
+            (true, false) => 80,
+            (false, true) => 5671,
+            (false, false) => 5672,
+        });
         let tls = if secure { Some(tls::client_config(&self.tls)?) } else { None };
-        let endpoint = Endpoint { namespace, host, port, tls, answer_within: self.answer_timeout.0 };
+        let answer_within = self.answer_timeout.0;
+        let endpoint = Endpoint { namespace, host, port, websocket, tls, answer_within };
         Ok(Target { endpoint, hub, credentials, client })
     }
 
@@ -106,18 +113,18 @@ fn full_name(namespace: &str) -> String {
     if name.contains('.') { name } else { format!("{name}.servicebus.windows.net") }
 }
 
-/// Host, port and whether TLS is spoken, of `amqps://HOST[:PORT]` or `amqp://...`.
-pub(super) fn endpoint(url: &str) -> Option<(String, u16, bool)> {
+/// Host, port if it is said, and whether TLS is spoken, of `amqps://HOST[:PORT]` or `amqp://...`.
+pub(super) fn endpoint(url: &str) -> Option<(String, Option<u16>, bool)> {
     let (scheme, rest) = url.split_once("://")?;
-    let (secure, usual) = match scheme {
-        "amqps" => (true, 5671),
-        "amqp" => (false, 5672),
+    let secure = match scheme {
+        "amqps" => true,
+        "amqp" => false,
         _ => return None,
     };
     let authority = rest.trim_end_matches('/');
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') => (host, port.parse().ok()?),
-        _ => (authority, usual),
+        Some((host, port)) if !host.ends_with(':') => (host, Some(port.parse().ok()?)),
+        _ => (authority, None),
     };
     (!host.is_empty() && !host.contains('/')).then(|| (host.to_owned(), port, secure))
 }

@@ -63,6 +63,25 @@ fn namespaces_endpoints_and_emulators() {
 }
 
 #[test]
+fn through_a_websocket_the_port_is_that_of_the_web() {
+    audit_service::tls::install();
+    for (url, endpoint) in [
+        (None, "wss://shop.servicebus.windows.net:443"),
+        (Some("amqps://10.0.0.5"), "wss://10.0.0.5:443"),
+        (Some("amqp://localhost:8080"), "ws://localhost:8080"),
+    ] {
+        let config = Config {
+            namespace: Some("shop".to_owned()),
+            event_hub: Some("audit".to_owned()),
+            endpoint_url: url.map(str::to_owned),
+            transport: serde_json::from_str("\"websocket\"").unwrap(),
+            ..Config::default()
+        };
+        assert_eq!(config.target().unwrap().endpoint.to_string(), endpoint);
+    }
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
     let mistakes = load(json!({
         "endpoint_url": "https://a",

@@ -10,14 +10,14 @@ use fe2o3_amqp::types::definitions::{Fields, Role};
 use fe2o3_amqp::types::messaging::TargetArchetype;
 use fe2o3_amqp::types::performatives::Attach;
 use fe2o3_amqp::types::primitives::{Symbol, Value};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::line::Wire;
 use super::requests::Nodes;
 use super::tokens::path;
-use super::{Shared, link, requests};
+use super::{Shared, link, requests, websocket};
 
 /// How long an idle connection may stay.
 const IDLE_MS: u32 = 240_000;
@@ -70,10 +70,10 @@ pub(super) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shar
         let (tls, shared) = (tls.clone(), Arc::clone(&shared));
         tokio::spawn(async move {
             match tls {
-                None => serve(wire, shared).await,
+                None => greet(wire, shared).await,
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(wire).await {
-                        serve(stream, shared).await;
+                        greet(stream, shared).await;
                     }
                 }
             }
@@ -86,6 +86,22 @@ fn some_properties() -> Fields {
     let mut properties = Fields::new();
     properties.insert(Symbol::from("product"), Value::from("audit-fakes"));
     properties
+}
+
+/// AMQP comes as it is, or in a WebSocket, on the same port.
+async fn greet<S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static>(
+    stream: S,
+    shared: Arc<Shared>,
+) {
+    let mut stream = BufReader::new(stream);
+    let Ok(first) = stream.fill_buf().await else { return };
+    if first.starts_with(b"GET ") {
+        let Some(stream) = websocket::accept(stream).await else { return };
+        shared.lock().websockets += 1;
+        serve(stream, shared).await;
+    } else {
+        serve(stream, shared).await;
+    }
 }
 
 async fn serve<S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static>(
