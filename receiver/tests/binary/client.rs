@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long an answer may take on a slow and busy machine.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A status, or 0 when the connection was closed without one.
 pub(crate) fn send(to: SocketAddr, write: impl FnOnce(&mut TcpStream) -> io::Result<()>) -> u16 {
