@@ -140,13 +140,7 @@ async fn claim(on: &mut Connection, alerts: &[Alert], now: i64) -> sqlx::Result<
         row.push_bind(alert.id.as_bytes().as_slice()).push_bind(now);
     });
     query.push(" ON CONFLICT DO NOTHING RETURNING id");
-    let rows = query.build().fetch_all(&mut *on).await?;
-    let claimed: HashSet<_> = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
-    if !claimed.is_empty() {
-        let bytes = retention::IDENTITY.saturating_mul(i64::try_from(claimed.len()).unwrap_or_default());
-        retention::use_more(on, "identities", bytes).await?;
-    }
-    Ok(claimed)
+    query.build().fetch_all(on).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
 /// Notes that events were seen once more, those that were not seen for a day.
@@ -186,12 +180,8 @@ async fn insert(
     });
     query.push(" RETURNING id, seq");
     let rows = query.build().fetch_all(&mut *on).await?;
-    retention::use_more(
-        on,
-        "alerts",
-        alerts.iter().map(|(alert, _)| retention::size(alert.document.len())).sum(),
-    )
-    .await?;
+    let sizes = alerts.iter().map(|(alert, _)| retention::size(alert.document.len()));
+    retention::use_for_alerts(on, sizes.sum(), alerts.len()).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 

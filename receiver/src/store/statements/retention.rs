@@ -15,6 +15,14 @@ pub(super) async fn use_more(on: &mut Connection, what: &str, bytes: i64) -> sql
     used.bind(bytes).bind(what).execute(on).await.map(drop)
 }
 
+/// Alerts take so many bytes more, and their identities what these take.
+pub(super) async fn use_for_alerts(on: &mut Connection, bytes: i64, alerts: usize) -> sqlx::Result<()> {
+    let identities = IDENTITY.saturating_mul(i64::try_from(alerts).unwrap_or_default());
+    let sql = "UPDATE usage SET bytes = bytes + CASE WHEN what = 'alerts' THEN $1 ELSE $2 END \
+               WHERE what IN ('alerts', 'identities')";
+    sqlx::query(sql).bind(bytes).bind(identities).execute(on).await.map(drop)
+}
+
 /// What rows take, by kind.
 pub(in crate::store) async fn usage(pool: &Pool<Driver>) -> sqlx::Result<Vec<(String, i64)>> {
     sqlx::query_as::<Driver, _>("SELECT what, bytes FROM usage ORDER BY what").fetch_all(pool).await
@@ -24,7 +32,7 @@ pub(in crate::store) async fn usage(pool: &Pool<Driver>) -> sqlx::Result<Vec<(St
 const STEP: i64 = 1000;
 
 /// What an identity takes, with its places in the indexes.
-pub(super) const IDENTITY: i64 = 100;
+const IDENTITY: i64 = 100;
 
 /// One step of removing the oldest; how many rows went.
 pub(super) async fn retain(on: &mut Connection, keep: &Keep) -> sqlx::Result<u64> {
