@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Unit;
 
-use crate::store::{Backlog, Usage};
+use crate::store::{Backlog, Retained, Usage};
 
 mod intake;
 mod outputs;
@@ -99,6 +99,7 @@ pub struct Counters {
     rules_stale: Gauge,
     oldest: Family<Output, Gauge<f64, AtomicU64>>,
     removed: Counter,
+    removed_unwritten: Counter,
     told: Mutex<HashMap<&'static str, Told>>,
     disk_free: Gauge,
     store_size: Family<Kind, Gauge>,
@@ -187,6 +188,11 @@ impl Counters {
                     Family::default()
                 ),
                 removed: register!("removed", "Rows that retention removed", Counter::default()),
+                removed_unwritten: register!(
+                    "removed_unwritten",
+                    "Alerts that retention removed while they waited for an output, once for each output",
+                    Counter::default()
+                ),
                 told: Mutex::default(),
                 disk_free: register!(
                     "store_disk_free",
@@ -262,8 +268,16 @@ impl Counters {
     }
 
     /// Retention removed rows.
-    pub fn removed(&self, rows: u64) {
+    pub fn removed(&self, retained: &Retained) {
+        let Retained { rows, unwritten, .. } = *retained;
         self.removed.inc_by(rows);
+        self.removed_unwritten.inc_by(unwritten);
+        if unwritten > 0 && self.tells("alerts removed unwritten") {
+            tracing::error!(
+                unwritten,
+                "alerts were too old or too many to wait any longer for an output: see why it does not take them"
+            );
+        }
     }
 
     /// The store's disk has so many bytes left.

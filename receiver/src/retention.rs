@@ -67,7 +67,7 @@ impl Options {
             identities_since: since(self.identities),
             identities_surely: since(self.identities.min(Span(SURELY))),
             bytes,
-            make_room: false,
+            make_room: 0,
         }
     }
 }
@@ -111,9 +111,9 @@ impl Retention {
             self.counters.disk_free(free);
             if free < self.options.disk_low.len() as u64 {
                 // Room first: there may be none for the alert.
-                keep.make_room = self.store.room().await? < ROOM;
+                keep.make_room = self.lacks().await?;
                 self.remove(keep).await?;
-                keep.make_room = false;
+                keep.make_room = 0;
                 self.tell(free, now).await;
             }
         }
@@ -126,14 +126,20 @@ impl Retention {
     async fn remove(&self, mut keep: Keep) -> Result<(), StoreError> {
         loop {
             let retained = self.store.retain(keep).await?;
-            self.counters.removed(retained.rows);
+            self.counters.removed(&retained);
             if retained == Retained::default() {
                 return Ok(());
             }
-            if keep.make_room {
-                keep.make_room = self.store.room().await? < ROOM;
+            if keep.make_room > 0 {
+                keep.make_room = self.lacks().await?;
             }
         }
+    }
+
+    /// What the room within the file is less than it should be, in bytes.
+    async fn lacks(&self) -> Result<i64, StoreError> {
+        let lacks = ROOM.saturating_sub(self.store.room().await?);
+        Ok(i64::try_from(lacks).unwrap_or(i64::MAX))
     }
 
     /// Raises the alert that the disk is low.

@@ -14,8 +14,8 @@ pub struct Keep {
     pub identities_surely: i64,
     /// The newest that are together no larger than this, in bytes.
     pub bytes: Option<i64>,
-    /// None of the oldest, whatever else: there is no room.
-    pub make_room: bool,
+    /// So many bytes less than there are, at least.
+    pub make_room: i64,
 }
 
 /// What one step of retention did.
@@ -23,6 +23,8 @@ pub struct Keep {
 pub struct Retained {
     /// Rows removed.
     pub rows: u64,
+    /// How often one of them was an alert that an output had yet to write.
+    pub unwritten: u64,
     /// Pages of the file given back.
     pub pages: u64,
 }
@@ -78,14 +80,14 @@ impl Cut {
 /// Of the oldest rows of each kind those that go; `used` is what all rows take.
 pub(super) fn cut<const N: usize>(keep: &Keep, used: i64, kinds: [Kind<'_>; N]) -> [Cut; N] {
     let mut cuts = kinds.map(|kind| (kind.since, kind.oldest.iter().peekable(), Cut::default()));
-    let mut excess = keep.bytes.map_or(0, |bytes| used.saturating_sub(bytes));
+    let mut excess = keep.bytes.map_or(0, |bytes| used.saturating_sub(bytes)).max(keep.make_room);
     loop {
         let oldest = cuts.iter_mut().filter_map(|(since, rows, cut)| {
             let old = **rows.peek()?;
             Some((old, *since, rows, cut))
         });
         let Some((old, since, rows, cut)) = oldest.min_by_key(|(old, ..)| old.stored_at) else { break };
-        if old.stored_at < since || excess > 0 || keep.make_room {
+        if old.stored_at < since || excess > 0 {
             excess -= old.size;
             cut.add(&old);
             rows.next();
@@ -127,6 +129,7 @@ mod tests {
         assert_eq!(upto(Keep { bytes: Some(35), ..keep }, 60), (2, 1));
         // What goes by age makes room too.
         assert_eq!(upto(Keep { bytes: Some(50), quarantine_since: 3, ..keep }, 60), (1, 1));
-        assert_eq!(upto(Keep { make_room: true, ..keep }, 0), (3, 3));
+        assert_eq!(upto(Keep { make_room: 25, ..keep }, 0), (2, 1));
+        assert_eq!(upto(Keep { make_room: 1000, ..keep }, 0), (3, 3));
     }
 }

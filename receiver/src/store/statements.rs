@@ -68,9 +68,9 @@ pub(in crate::store) async fn apply(
         }
         Write::CloseGroups => groups::close_groups(on, now).await?,
         Write::Retain(keep) => {
-            let rows = retention::retain(on, keep).await?;
-            let pages = shrink(on, keep.bytes).await?;
-            return Ok(Recorded { retained: Retained { rows, pages }, ..Recorded::default() });
+            let retained = retention::retain(on, keep).await?;
+            let retained = Retained { pages: shrink(on, keep.bytes).await?, ..retained };
+            return Ok(Recorded { retained, ..Recorded::default() });
         }
         Write::Seen(newest) => kept::seen(on, newest).await?,
         Write::Close => {}

@@ -34,8 +34,8 @@ const STEP: i64 = 1000;
 /// What an identity takes, with its places in the indexes.
 const IDENTITY: i64 = 100;
 
-/// One step of removing the oldest; how many rows went.
-pub(super) async fn retain(on: &mut Connection, keep: &Keep) -> sqlx::Result<u64> {
+/// One step of removing the oldest.
+pub(super) async fn retain(on: &mut Connection, keep: &Keep) -> sqlx::Result<Retained> {
     let alerts = oldest(on, "SELECT seq, stored_at, size FROM alerts ORDER BY seq LIMIT $1").await?;
     let records = oldest(on, "SELECT seq, stored_at, size FROM quarantine ORDER BY seq LIMIT $1").await?;
     let activity =
@@ -47,7 +47,10 @@ pub(super) async fn retain(on: &mut Connection, keep: &Keep) -> sqlx::Result<u64
         Kind { since: keep.alerts_since, oldest: &activity },
     ];
     let [of_alerts, of_quarantine, of_activity] = cut(keep, used, kinds);
+    let mut unwritten = 0;
     if of_alerts.rows > 0 {
+        let waits = sqlx::query("DELETE FROM deliveries WHERE seq <= $1 AND refused IS NULL");
+        unwritten = waits.bind(of_alerts.upto).execute(&mut *on).await?.rows_affected();
         remove(on, "DELETE FROM deliveries WHERE seq <= $1", of_alerts.upto).await?;
         remove(on, "DELETE FROM alerts WHERE seq <= $1", of_alerts.upto).await?;
         use_more(on, "alerts", -of_alerts.bytes).await?;
@@ -63,7 +66,8 @@ pub(super) async fn retain(on: &mut Connection, keep: &Keep) -> sqlx::Result<u64
         use_more(on, "activity", -of_activity.bytes).await?;
     }
     let rows = of_alerts.rows + of_quarantine.rows + of_activity.rows;
-    Ok(u64::try_from(rows).unwrap_or_default() + forget(on, keep).await?)
+    let rows = u64::try_from(rows).unwrap_or_default() + forget(on, keep).await?;
+    Ok(Retained { rows, unwritten, pages: 0 })
 }
 
 /// One step of removing identities of events that were seen long ago; how many. An alert that is stored keeps its own.
