@@ -1,4 +1,4 @@
-//! Python and what it has from PyPI, installed by the tests themselves.
+//! Python and its packages, installed by the tests themselves.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
