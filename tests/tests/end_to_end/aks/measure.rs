@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Rows of the table of lags.
 const ROWS: usize = 16;
 
+/// What goes wrong.
+type Fault<'a> = &'a dyn Fn(&mut World, &mut Random);
+
 /// What is looked at while it runs.
 struct World {
     fake: EventHubs,
@@ -140,7 +143,7 @@ fn events_of_32_partitions_through_every_fault() {
     // The other half in portions, with each fault in its turn.
     let mut random = Random::new(seed);
     let start = Instant::now();
-    let faults: [(&str, &dyn Fn(&mut World, &mut Random)); 11] = [
+    let faults: [(&str, Fault<'_>); 11] = [
         ("kill -9", &|world, _| world.bridges[0].restart()),
         ("another replica joins", &|world, _| world.bridges[1].restart()),
         ("links stolen", &|world, random| {
