@@ -35,15 +35,20 @@ const LONGEST_CLUSTER: usize = 256;
 /// Most entries in one body: above what a sender would put into the largest body.
 const MOST_ENTRIES: usize = 1 << 17;
 
-/// Bytes of a short event. A body of many entries that are shorter is refused: `[0,0,...]` would take many times its size.
-const SHORT: usize = 100;
+/// Bytes of the shortest event. A body of many entries that are shorter is refused: `[0,0,...]` would take many times its
+/// size.
+const SHORTEST: usize = 50;
+
+/// So many entries a body may have, however short they are.
+const FEW: usize = 1000;
 
 /// Bytes that an entry takes with what comes of it, as long as that is what usually does.
 const ENTRY: usize = 1600;
 
 /// Most entries in a body of that length.
 fn most_entries(bytes: usize) -> usize {
-    (SHORT + bytes / SHORT).min(MOST_ENTRIES)
+    // No entry is shorter than a digit and a comma.
+    (FEW + bytes / SHORTEST).min(1 + bytes / 2).min(MOST_ENTRIES)
 }
 
 /// All that a request needs.

@@ -234,7 +234,7 @@ fn convert_reads_raw_records() {
     assert_eq!(text(&output.stdout).lines().count(), 1);
     assert!(text(&output.stdout).contains(r#""cluster_name":"prod""#));
     assert!(
-        text(&output.stderr).starts_with(&format!("{}:2: tail", file.display())),
+        text(&output.stderr).starts_with(&format!("{}:2: broken JSON", file.display())),
         "{}",
         text(&output.stderr)
     );

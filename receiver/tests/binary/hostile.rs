@@ -22,7 +22,7 @@ const REST: u64 = 128 << 20;
 /// The most memory that bodies may cost: the budget for them; as much again for what comes of them, or what comes of the one
 /// that is the largest by itself; and what is copied of those that are evaluated.
 fn bound(limit: usize, budget: usize) -> u64 {
-    let alone = (limit / 100).min(1 << 17) * 1600;
+    let alone = (1000 + limit / 50).min(1 << 17) * 1600;
     REST + (budget + budget.max(alone) + 2 * limit) as u64
 }
 
