@@ -39,6 +39,9 @@ pub const TEST: &str = "Test of outputs";
 /// The tag that all of them bear.
 const TAG: &str = "audit_receiver";
 
+/// All names that these alerts bear in the place of a rule's.
+pub const NAMES: [&str; 7] = [CUT_SHORT, UNREADABLE, REVIEWS_LOST, SILENT, DISK_LOW, RULES_KEPT, TEST];
+
 /// What an alert says, before it is one.
 pub(crate) struct Saying<'a> {
     pub(crate) id: Uuid,

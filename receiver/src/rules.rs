@@ -6,11 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use audit_event::{Event, Field};
-use audit_rules::{Code, Context, Engine, Loaded, Rule, SourceFile, alert, diagnostic, select};
+use audit_rules::{Code, Context, Engine, Loaded, Rule, SourceFile, alert, diagnostic, nearest, select};
 use serde_json::Value as Json;
 
 use crate::evaluate::{Located, nanoseconds};
 use crate::identity;
+use crate::native;
 use crate::redact::Redact;
 use crate::store::{Alert, Subject};
 
@@ -148,6 +149,16 @@ impl Rules {
     /// What those who rely on the rules should know: which were skipped, and whether any is left.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
+    }
+
+    /// What to say of the name of a rule that there is not, nor an alert of the receiver's own of that name.
+    pub fn unknown(&self, name: &str) -> Option<String> {
+        let names = || self.all().iter().map(|rule| rule.name.as_str()).chain(native::NAMES);
+        if names().any(|known| known == name) {
+            return None;
+        }
+        let meant = nearest(name, names()).map(|meant| format!(", did you mean `{meant}`?"));
+        Some(format!("no rule is named `{name}`{}", meant.unwrap_or_default()))
     }
 
     /// All of them, in the order in which they are tried.

@@ -42,7 +42,13 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     let counters = Arc::new(Counters::new(&metrics));
     let (reload, rules) = Reload::open(config.rules.clone(), &config, config.kept_rules(), &counters)?;
     let location: Location = config.store.parse()?;
-    let store = Store::open(&location, outputs::routes(&config.outputs)).await?;
+    let routes = outputs::routes(&config.outputs);
+    for route in &routes {
+        for unknown in route.only.rules.iter().filter_map(|name| rules.unknown(name)) {
+            tracing::warn!(output = %route.output, "in `only.rules`: {unknown}");
+        }
+    }
+    let store = Store::open(&location, routes).await?;
     let store = store.with_redaction(config.redact.clone());
     let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
     if let Some(tls) = &tls {

@@ -107,3 +107,26 @@ log: {level: inof}
     assert!(told.contains("11 mistakes") && told.contains("make it, or name another one"), "{told}");
     assert!(!told.contains("listening"), "{told}");
 }
+
+#[test]
+fn a_rules_file_that_is_missing_is_told_and_keeps_no_other_from_being_checked() {
+    let folder = Folder::new();
+    folder.file("r.yaml", &RULE.replace("ka.verb", "ka.vreb"));
+    let check = |format: &str| {
+        let ended =
+            folder.receiver().args(["rules", "check", "r.yaml", "no.yaml", "--format", format]).output();
+        let ended = ended.unwrap();
+        assert_eq!(ended.status.code(), Some(1));
+        texts(&ended).0
+    };
+    let document: serde_json::Value = serde_json::from_str(&check("falco-json")).unwrap();
+    let codes: Vec<_> = document["falco_load_results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| (file["name"].as_str().unwrap(), file["errors"][0]["code"].as_str().unwrap()))
+        .collect();
+    assert_eq!(codes, [("no.yaml", "LOAD_ERR_FILE_READ"), ("r.yaml", "LOAD_ERR_COMPILE_CONDITION")]);
+    let text = check("text");
+    assert!(text.contains("can't read the rules `no.yaml`") && text.contains("`ka.vreb`"), "{text}");
+}

@@ -21,7 +21,7 @@ pub mod select;
 mod transform;
 pub mod value;
 
-pub use diagnostic::{Code, Diagnostic, Severity};
+pub use diagnostic::{Code, Diagnostic, Severity, nearest};
 pub use engine::Engine;
 pub use eval::{Context, Matching, Subject};
 pub use load::{Loaded, Options, SourceFile, load};

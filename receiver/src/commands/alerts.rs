@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use super::{Done, Stopped, block_on};
 use crate::store::{self, Filter, Location};
 
+const NANOS_IN_MILLI: i64 = 1_000_000;
+
 /// Arguments of `alerts`.
 #[derive(Debug, Args)]
 pub struct Alerts {
@@ -22,6 +24,9 @@ pub struct Alerts {
     /// Events before this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<i64>,
+    /// Stored at or after this time, which is when the receiver raised them, however long after their events
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    stored_since: Option<i64>,
     /// Of the rule of this name
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
@@ -42,8 +47,10 @@ impl Alerts {
     /// # Errors
     /// When the store can't be read or stdout not be written.
     pub fn run(self) -> Result<Done, Stopped> {
-        let Self { store, since, until, rule, cluster, priority, last } = self;
-        let filter = Filter { since, until, rule, cluster, priority, last, ..Filter::default() };
+        let Self { store, since, until, stored_since, rule, cluster, priority, last } = self;
+        let stored_since = stored_since.map(|time| time / NANOS_IN_MILLI);
+        let filter =
+            Filter { since, until, stored_since, rule, cluster, priority, last, ..Filter::default() };
         let mut stdout = BufWriter::new(std::io::stdout().lock());
         let mut written = Ok(());
         let each = |document: String| {

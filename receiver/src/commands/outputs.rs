@@ -33,7 +33,7 @@ impl Outputs {
     /// Runs the subcommand.
     ///
     /// # Errors
-    /// When the store can't be read or written.
+    /// When the store can't be read or written, or knows no such output.
     pub fn run(self) -> Result<Done, Stopped> {
         match self {
             Self::List(at) => {
@@ -49,10 +49,24 @@ impl Outputs {
                 print(&backlogs.iter().map(line).collect::<String>())
             }
             Self::Retry { store, output } => {
+                let known: Vec<_> =
+                    block_on(store::backlogs(&store.store))?.into_iter().map(|known| known.output).collect();
+                if !known.contains(&output) {
+                    return Err(Stopped::Failed(unknown(&output, &known)));
+                }
                 let count = block_on(store::retry(&store.store, &output))?;
                 tell(&format!("{count} alerts wait for `{output}` again"));
                 Ok(Done::Well)
             }
         }
     }
+}
+
+/// An output that has all of its alerts is not known to the store either.
+fn unknown(output: &str, known: &[String]) -> String {
+    let quoted: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    let those = if quoted.is_empty() { "there are none".to_owned() } else { quoted.join(", ") };
+    format!(
+        "no alert waits for an output `{output}`, nor did it refuse one; outputs with such alerts: {those}"
+    )
 }

@@ -125,7 +125,23 @@ impl Rules {
 }
 
 fn check(files: &[PathBuf], format: CheckFormat, provider: Option<Provider>) -> Result<Done, Stopped> {
-    let loaded = load(&read(files).map_err(stopped)?, &Options::default());
+    let (mut sources, mut unread) = (Vec::new(), Vec::new());
+    for path in files {
+        match read(std::slice::from_ref(path)) {
+            Ok(files) => sources.extend(files),
+            Err(error @ Unusable::Unread { .. }) => {
+                unread.push((path.display().to_string(), error.to_string()))
+            }
+            Err(Unusable::NoFile(_)) => {}
+            Err(error) => return Err(stopped(error)),
+        }
+    }
+    if sources.is_empty() && unread.is_empty() {
+        // None of them is named like a rules file.
+        read(files).map_err(stopped)?;
+    }
+    let loaded = load(&sources, &Options::default());
+    let loaded = unread.into_iter().rev().fold(loaded, |loaded, (name, why)| loaded.with_unread(name, why));
     let report = match format {
         CheckFormat::Text => diagnostic::text(&loaded),
         CheckFormat::Json => format!("{}\n", diagnostic::json(&loaded)),

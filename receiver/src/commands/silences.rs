@@ -4,8 +4,10 @@ use audit_service::config::Span;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{Done, Stopped, block_on, print};
-use crate::store::{self, Location, Silence};
+use super::{Done, Stopped, block_on, print, tell};
+use crate::config::Config;
+use crate::rules::reload;
+use crate::store::{self, Filter, Location, Silence};
 
 /// Subcommands of `silences`.
 #[derive(Debug, Subcommand)]
@@ -99,6 +101,11 @@ impl Silences {
                             .to_owned(),
                     ));
                 }
+                if let Some(rule) = &silence.rule
+                    && let Some(doubt) = doubt(rule, &store.store)?
+                {
+                    tell(&format!("audit-receiver: {doubt}; the silence is added all the same"));
+                }
                 let silence = silence.named();
                 block_on(store::add_silence(&store.store, &silence))?;
                 print(&format!("{}\n", silence.id))
@@ -117,6 +124,22 @@ impl Silences {
             }
         }
     }
+}
+
+/// Why there may be no such rule: the receiver keeps its rules beside an SQLite store; of others, alerts tell.
+fn doubt(rule: &str, store: &Location) -> Result<Option<String>, Stopped> {
+    let kept = Config { store: store.to_string(), ..Config::default() }.kept_rules();
+    if let Some(rules) = kept.and_then(|kept| reload::kept(&kept)) {
+        return Ok(rules.unknown(rule));
+    }
+    let filter = Filter { rule: Some(rule.to_owned()), last: Some(1), ..Filter::default() };
+    let mut found = false;
+    let each = |_| {
+        found = true;
+        false
+    };
+    block_on(store::read_alerts(store, &filter, each))?;
+    Ok((!found).then(|| format!("no alert of a rule named `{rule}` is stored so far, so check the name")))
 }
 
 fn line(silence: &Silence) -> String {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_rules::{SourceFile, load};
+use audit_rules::{Matching, Options, SourceFile, load};
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -157,11 +157,20 @@ impl Reload {
     }
 
     fn kept_files(&self) -> Option<Vec<SourceFile>> {
-        let document: Json = serde_json::from_slice(&std::fs::read(self.kept.as_ref()?).ok()?).ok()?;
-        let text = |file: &Json, key: &str| file.get(key)?.as_str().map(str::to_owned);
-        let file = |file: &Json| Some(SourceFile { name: text(file, "name")?, text: text(file, "text")? });
-        document.as_array()?.iter().map(file).collect()
+        kept_files(self.kept.as_ref()?)
     }
+}
+
+/// The last good rules that a receiver kept at `path`, if it did.
+pub(crate) fn kept(path: &Path) -> Option<Rules> {
+    Rules::of(load(&kept_files(path)?, &Options::default()), Matching::First).ok()
+}
+
+fn kept_files(path: &Path) -> Option<Vec<SourceFile>> {
+    let document: Json = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    let text = |file: &Json, key: &str| file.get(key)?.as_str().map(str::to_owned);
+    let file = |file: &Json| Some(SourceFile { name: text(file, "name")?, text: text(file, "text")? });
+    document.as_array()?.iter().map(file).collect()
 }
 
 /// Replaces the file at `path` whole.
@@ -176,7 +185,6 @@ fn keep(path: &Path, files: &[SourceFile]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use audit_rules::Matching;
     use audit_service::metrics::Metrics;
 
     use super::*;

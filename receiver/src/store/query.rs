@@ -12,6 +12,8 @@ pub struct Filter {
     pub since: Option<i64>,
     /// Events before this time, nanoseconds since 1970.
     pub until: Option<i64>,
+    /// Stored at or after this time, milliseconds since 1970.
+    pub stored_since: Option<i64>,
     /// Rule of that name.
     pub rule: Option<String>,
     /// Cluster of that name.
@@ -38,6 +40,7 @@ impl Filter {
             ("id =", self.id.map(|id| Value::Bytes(id.as_bytes().to_vec()))),
             ("time >=", self.since.map(Value::Integer)),
             ("time <", self.until.map(Value::Integer)),
+            ("stored_at >=", self.stored_since.map(Value::Integer)),
             ("rule =", text(&self.rule)),
             ("cluster =", text(&self.cluster)),
             ("priority <=", self.priority.map(|priority| Value::Integer(priority as i64))),

@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod beside;
 mod client;
 mod hostile;
 mod outputs;

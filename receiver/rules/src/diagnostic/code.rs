@@ -51,6 +51,7 @@ macro_rules! codes {
 
 codes! {
     Error {
+        FileRead "LOAD_ERR_FILE_READ" "A file can not be read"
         YamlParse "LOAD_ERR_YAML_PARSE" "The file is not YAML"
         YamlValidate "LOAD_ERR_YAML_VALIDATE" "The file is YAML, but not of the shape of rules"
         CompileCondition "LOAD_ERR_COMPILE_CONDITION" "A condition can not be compiled"

@@ -9,7 +9,8 @@ mod text;
 pub use code::{Code, Severity};
 pub use falco::falco_json;
 pub use json::json;
-pub(crate) use suggest::{did_you_mean, nearest};
+pub(crate) use suggest::did_you_mean;
+pub use suggest::nearest;
 pub use text::text;
 
 /// One thing said about a file.

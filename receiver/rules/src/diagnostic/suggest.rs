@@ -1,7 +1,7 @@
 //! What may have been meant.
 
 /// The candidate that differs least from what was written, unless it differs too much to be meant.
-pub(crate) fn nearest<'c>(written: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(written: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let limit = (written.chars().count() / 4).clamp(1, 3);
     candidates
         .into_iter()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Diagnostic, Excerpt};
+use super::{Code, Diagnostic, Excerpt};
 use crate::load::{AUDIT, Loaded};
 
 /// All diagnostics of a load in the order of their places, each with its line and what is wrong there, and a summary.
@@ -38,6 +38,11 @@ pub fn text(loaded: &Loaded) -> String {
 fn one(text: &mut String, diagnostic: &Diagnostic) {
     let Diagnostic { code, message, file, line: at, column, excerpt, .. } = diagnostic;
     line(text, format_args!("{}[{}]: {message}", code.severity().as_str(), code.as_str()));
+    if *code == Code::FileRead {
+        // There is no line to show.
+        text.push('\n');
+        return;
+    }
     let number = at.to_string();
     let gutter = " ".repeat(number.len());
     line(text, format_args!("{gutter}--> {file}:{at}:{column}"));

@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use options::{AppendOutput, ExtraValue, Options};
 
 use crate::RuleSet;
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Excerpt, Severity};
 use crate::document::Source;
 use collection::{Collection, Requirement};
 use fault::Fault;
@@ -149,6 +149,29 @@ fn unmet(requirement: &Requirement) -> Option<Fault> {
 }
 
 impl Loaded {
+    /// The same where another file could not be read. It comes first: all are read before one is loaded.
+    #[must_use]
+    pub fn with_unread(mut self, name: String, why: String) -> Self {
+        let diagnostic = Diagnostic {
+            code: Code::FileRead,
+            message: why,
+            help: None,
+            file: name.clone(),
+            line: 1,
+            column: 1,
+            excerpt: Excerpt::default(),
+            expanded: None,
+            locations: Vec::new(),
+            snippet: String::new(),
+            deprecated_field: None,
+        };
+        let result =
+            FileResult { name, diagnostics: vec![diagnostic], schema: Vec::new(), skipped: BTreeMap::new() };
+        self.results.insert(0, result);
+        self.rules = None;
+        self
+    }
+
     /// Whether there are rules.
     pub fn is_ok(&self) -> bool {
         self.rules.is_some()
