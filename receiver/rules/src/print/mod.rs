@@ -107,11 +107,9 @@ fn list(f: &mut Formatter<'_>, items: &[Text]) -> fmt::Result {
 
 fn string(f: &mut Formatter<'_>, Text { text, .. }: &Text) -> fmt::Result {
     let is_modifier = matches!(text.as_str(), "oneof" | "anyof" | "allof");
-    if !text.is_empty() && bare_len(text) == text.len() && !is_modifier {
-        f.write_str(text)
-    } else {
-        quoted(f, text)
-    }
+    // A backspace is part of a bare string, but passed over as a blank where one begins.
+    let is_bare = !text.is_empty() && bare_len(text) == text.len() && !text.starts_with('\x08');
+    if is_bare && !is_modifier { f.write_str(text) } else { quoted(f, text) }
 }
 
 fn quoted(f: &mut Formatter<'_>, text: &str) -> fmt::Result {

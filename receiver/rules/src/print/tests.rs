@@ -16,8 +16,15 @@ fn identifiers() -> impl Strategy<Value = Text> {
 }
 
 fn strings() -> impl Strategy<Value = Text> {
-    prop_oneof!["[a-z*?/.:|-]{0,8}", "[ -~]{0,8}", "[^\0]{0,6}", Just("oneof".to_owned()), "[\\\\\"' ]{0,4}"]
-        .prop_map(|string| text(&string))
+    prop_oneof![
+        "[a-z*?/.:|-]{0,8}",
+        "[ -~]{0,8}",
+        "[^\0]{0,6}",
+        Just("oneof".to_owned()),
+        "[\x08\x0ba]{0,3}",
+        "[\\\\\"' ]{0,4}"
+    ]
+    .prop_map(|string| text(&string))
 }
 
 fn fields() -> impl Strategy<Value = Operand> {
