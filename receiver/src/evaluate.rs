@@ -288,18 +288,12 @@ impl<'a> Located<'a> {
         if !self.renamed {
             return see(self.event);
         }
-        let name = self.cluster.as_ref();
-        // In a list an event needs no kind of its own.
-        let (head, tail) = (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":["#, "]}");
-        let room = head.len() + self.event.raw().text().len() + name.len() + 64;
-        let mut list = String::with_capacity(room);
-        list.push_str(head);
-        self.event.write_annotated(&mut list, &[(CLUSTER_NAME, name)]);
-        list.push_str(tail);
-        match audit_event::split(&list).as_deref() {
-            Ok([Item::Event(event)]) => see(event),
+        let mut text = String::with_capacity(self.event.raw().text().len() + self.cluster.len() + 64);
+        self.event.write_annotated(&mut text, &[(CLUSTER_NAME, &self.cluster)]);
+        match Event::parse_item(&text) {
+            Ok(event) => see(&event),
             // Never: what was an event is one with another annotation.
-            _ => see(self.event),
+            Err(_) => see(self.event),
         }
     }
 }

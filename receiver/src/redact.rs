@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use audit_event::{Event, Item, payload};
+use audit_event::{Event, payload};
 use audit_service::config::{Check, Mistakes};
 use serde::{Deserialize, Serialize};
 
@@ -68,18 +68,11 @@ impl Redact {
     pub fn event<T>(&self, event: &Event<'_>, see: impl FnOnce(&Event<'_>) -> T) -> T {
         match self.record(event.raw().text().as_bytes()) {
             Cow::Borrowed(_) => see(event),
-            Cow::Owned(kept) => {
-                // In a list an event needs no kind of its own.
-                let list = format!(
-                    r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{}]}}"#,
-                    payload::text(&kept)
-                );
-                match audit_event::split(&list).as_deref() {
-                    Ok([Item::Event(kept)]) => see(kept),
-                    // Never: what is left out is not what makes it an event.
-                    _ => see(event),
-                }
-            }
+            Cow::Owned(kept) => match Event::parse_item(&payload::text(&kept)) {
+                Ok(kept) => see(&kept),
+                // Never: what is left out is not what makes it an event.
+                Err(_) => see(event),
+            },
         }
     }
 

@@ -2,52 +2,18 @@
 //!
 //! `EVENTS` (6000) and `SIZE_MIB` (4) make a measurement of it (run it with `--nocapture`).
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails here fails")]
+#![expect(clippy::unwrap_used, reason = "a test that fails here fails")]
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::io::BufRead;
+use std::process::Command;
 use std::time::Instant;
+
+use audit_fakes::program::Program;
 
 const RULE: &str = "- rule: Any\n  desc: d\n  condition: ka.verb exists\n  output: \"%ka.uri %jevt.obj\"\n  priority: NOTICE\n  source: k8s_audit\n";
 
 /// Events in a body.
 const TOGETHER: usize = 200;
-
-struct Receiver {
-    process: Child,
-    intake: String,
-    admin: String,
-}
-
-impl Receiver {
-    fn start(config: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_audit-receiver"))
-            .arg("--config")
-            .arg(config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let mut listening = |name: &str| {
-            let found = lines.by_ref().map(Result::unwrap).find_map(|line| {
-                line.split_once(&format!("listening {name} ")).map(|(_, address)| address.trim().to_owned())
-            });
-            found.unwrap_or_else(|| panic!("the receiver did not start"))
-        };
-        let (intake, admin) = (listening("intake"), listening("admin"));
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, intake, admin }
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
 
 fn number(name: &str, usual: usize) -> usize {
     std::env::var(name).map_or(usual, |value| value.parse().unwrap())
@@ -77,10 +43,12 @@ async fn a_store_at_its_size_takes_what_comes() {
         at("rules.yaml").display()
     );
     std::fs::write(at("config.yaml"), config).unwrap();
-    let receiver = Receiver::start(&at("config.yaml"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-receiver"));
+    command.arg("--config").arg(at("config.yaml"));
+    let receiver = Program::start_with(command, &["intake", "admin"]);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let post = async |number: usize| -> serde_json::Value {
-        let url = format!("http://{}/k8s_audit/prod", receiver.intake);
+        let url = format!("http://{}/k8s_audit/prod", receiver.address("intake"));
         let answer = client.post(url).body(body(number)).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
@@ -97,8 +65,13 @@ async fn a_store_at_its_size_takes_what_comes() {
     let took = begun.elapsed().as_secs_f64();
     // Until it is looked at once more.
     let usage = async |kind: &str| -> u64 {
-        let text =
-            client.get(format!("http://{}/metrics", receiver.admin)).send().await.unwrap().text().await;
+        let text = client
+            .get(format!("http://{}/metrics", receiver.address("admin")))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await;
         let name = format!("store_size_bytes{{kind=\"{kind}\"}} ");
         let found = text.unwrap().lines().find_map(|line| Some(line.split_once(&name)?.1.parse().unwrap()));
         found.unwrap_or_default()

@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     clippy::print_stderr,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test that fails here fails"
 )]
 

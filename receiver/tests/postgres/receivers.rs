@@ -1,13 +1,13 @@
 //! Receivers on one database, killed again and again while events are posted to all of them.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use audit_fakes::program::Program;
 use audit_service::shutdown::Shutdown;
 
 use super::server::{Server, connect};
@@ -17,44 +17,14 @@ const RULE: &str = "- rule: Any\n  desc: d\n  condition: ka.verb = create\n  out
 /// Bodies under way at once.
 const SENDERS: usize = 8;
 
-struct Receiver {
-    process: Child,
-    address: SocketAddr,
+fn receiver(config: &Path) -> Program {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-receiver"));
+    command.arg("--config").arg(config);
+    Program::start_with(command, &["intake"])
 }
 
-impl Receiver {
-    fn start(config: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_audit-receiver"))
-            .arg("--config")
-            .arg(config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let mut told = Vec::new();
-        let address = lines.by_ref().map(|line| line.unwrap()).find_map(|line| {
-            let address =
-                line.split_once("listening intake ").map(|(_, address)| address.trim().parse().unwrap());
-            told.push(line);
-            address
-        });
-        let address = address.unwrap_or_else(|| panic!("the receiver did not start: {told:#?}"));
-        // Somebody must go on reading.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address }
-    }
-
-    fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.kill();
-    }
+fn intake(receiver: &Program) -> String {
+    receiver.address("intake").to_owned()
 }
 
 /// What is posted, to how many, and what happens meanwhile.
@@ -202,14 +172,14 @@ async fn post(server: &Server, name: &str, run: Run) -> Figures {
         let config = config.clone();
         async move || {
             let config = config.clone();
-            tokio::task::spawn_blocking(move || Receiver::start(&config)).await.unwrap()
+            tokio::task::spawn_blocking(move || receiver(&config)).await.unwrap()
         }
     };
     let mut receivers = Vec::new();
     for _ in 0..run.receivers {
         receivers.push(start().await);
     }
-    let addresses: Vec<_> = receivers.iter().map(|receiver| receiver.address).collect();
+    let addresses: Vec<_> = receivers.iter().map(intake).collect();
     let (addresses, run) = (Arc::new(Mutex::new(addresses)), Arc::new(run));
 
     let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().unwrap();
@@ -227,7 +197,7 @@ async fn post(server: &Server, name: &str, run: Run) -> Figures {
                 let mut answers = 0;
                 while answers < 1 + usize::from(number.is_multiple_of(run.twice) && run.twice < run.bodies) {
                     turn += 1;
-                    let address = addresses.lock().unwrap()[turn % run.receivers];
+                    let address = addresses.lock().unwrap()[turn % run.receivers].clone();
                     let sent = Instant::now();
                     let post = client.post(format!("http://{address}/k8s_audit/prod")).body(run.body(number));
                     match post.send().await {
@@ -248,9 +218,9 @@ async fn post(server: &Server, name: &str, run: Run) -> Figures {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let at = kill % run.receivers;
-        receivers[at].kill();
-        receivers[at] = start().await;
-        addresses.lock().unwrap()[at] = receivers[at].address;
+        receivers.remove(at).kill();
+        receivers.insert(at, start().await);
+        addresses.lock().unwrap()[at] = intake(&receivers[at]);
     }
     let mut waits = Vec::new();
     for sender in senders {

@@ -129,6 +129,15 @@ impl<'a> Event<'a> {
     /// Reads one event from a text that holds nothing else. `kind` must be `Event` and `apiVersion`, if there is one, of
     /// `audit.k8s.io`.
     pub fn parse(text: &'a str) -> Result<Self, Unusable> {
+        Self::read(text, false)
+    }
+
+    /// [`Event::parse`] for an event of an EventList, which needs no kind of its own.
+    pub fn parse_item(text: &'a str) -> Result<Self, Unusable> {
+        Self::read(text, true)
+    }
+
+    fn read(text: &'a str, in_list: bool) -> Result<Self, Unusable> {
         let raw = Raw::parse(text)?;
         let mut fields = Fields::default();
         for (key, value) in raw.members() {
@@ -137,7 +146,7 @@ impl<'a> Event<'a> {
         if raw.kind() != crate::json::Kind::Object {
             return Err(Unusable::NotAnObject);
         }
-        Self::from_fields(raw, fields, false)
+        Self::from_fields(raw, fields, in_list)
     }
 
     /// An event from an object whose fields are known. In an EventList an item needs no kind of its own.

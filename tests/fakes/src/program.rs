@@ -34,9 +34,14 @@ impl Program {
         Self { child, ports }
     }
 
+    /// Where a port listens.
+    pub fn address(&self, port: &str) -> &str {
+        &self.ports[port]
+    }
+
     /// What `GET path` answers on a port, head and body.
     pub fn get(&self, port: &str, path: &str) -> String {
-        let mut stream = std::net::TcpStream::connect(&self.ports[port]).unwrap();
+        let mut stream = std::net::TcpStream::connect(self.address(port)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

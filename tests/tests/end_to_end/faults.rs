@@ -83,13 +83,7 @@ fn every_event_is_evaluated_and_every_alert_stands_once_whatever_goes_wrong() {
     let wanted = wanted(&lines);
     let raised = await_alerts(&receiver, wanted.len(), count);
     let whole = start.elapsed();
-    assert!(
-        raised == wanted,
-        "{} alerts, {} wanted: {}",
-        raised.len(),
-        wanted.len(),
-        first_difference(&raised, &wanted)
-    );
+    assert_same(&raised, &wanted);
 
     println!("\nevery fault at once: {count} events into 3 log groups of 2 accounts, seed {seed}");
     let seconds = |time: Duration| format!("{:.1}", time.as_secs_f64());
@@ -244,10 +238,23 @@ pub(crate) fn await_alerts(receiver: &Receiver, wanted: usize, count: u64) -> Ve
     }
 }
 
-pub(crate) fn first_difference(one: &[(String, String)], other: &[(String, String)]) -> String {
-    let place =
-        one.iter().zip(other).position(|(one, other)| one != other).unwrap_or(one.len().min(other.len()));
-    format!("{:?} instead of {:?}", one.get(place), other.get(place))
+/// Alerts, as event and rule, are those that were wanted.
+///
+/// # Panics
+/// When they are not; it tells the first that differs.
+#[track_caller]
+pub(crate) fn assert_same(raised: &[(String, String)], wanted: &[(String, String)]) {
+    if raised != wanted {
+        let differs = raised.iter().zip(wanted).position(|(raised, wanted)| raised != wanted);
+        let place = differs.unwrap_or(raised.len().min(wanted.len()));
+        panic!(
+            "{} alerts, {} wanted: {:?} instead of {:?}",
+            raised.len(),
+            wanted.len(),
+            raised.get(place),
+            wanted.get(place)
+        );
+    }
 }
 
 /// What was asked of AWS, by account and kind.

@@ -112,3 +112,12 @@ proptest! {
         let _ = Event::parse(&text);
     }
 }
+
+#[test]
+fn an_item_of_a_list_needs_no_kind() {
+    let text = r#"{"auditID":"1","stageTimestamp":"2026-01-02T03:04:05Z"}"#;
+    assert!(Event::parse_item(text).is_ok());
+    assert!(matches!(Event::parse(text), Err(Unusable::OtherKind { .. })));
+    let other = r#"{"kind":"Pod","stageTimestamp":"2026-01-02T03:04:05Z"}"#;
+    assert!(matches!(Event::parse_item(other), Err(Unusable::OtherKind { .. })));
+}

@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 use tonic::Code;
 
 use super::{Bridge, SUBSCRIPTION, entry};
-use crate::faults::{EVERY_EVENT, await_alerts, first_difference, print_deliveries, wanted};
+use crate::faults::{EVERY_EVENT, assert_same, await_alerts, print_deliveries, wanted};
 use crate::harness::{Measure, Receiver, becomes, now_ms, number, seed, table};
 
 /// How long a Pub/Sub message stays with a reader that says nothing any more.
@@ -96,13 +96,7 @@ impl Scene {
         let wanted = wanted(&lines);
         let raised = await_alerts(&self.receiver, wanted.len(), self.count);
         let whole = start.elapsed();
-        assert!(
-            raised == wanted,
-            "{} alerts, {} wanted: {}",
-            raised.len(),
-            wanted.len(),
-            first_difference(&raised, &wanted)
-        );
+        assert_same(&raised, &wanted);
         let seconds = |time: Duration| format!("{:.1}", time.as_secs_f64());
         let mib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
         table(
