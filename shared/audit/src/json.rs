@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 mod decode;
+mod quotes;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -112,7 +113,8 @@ pub struct Key<'a>(&'a str);
 impl<'a> Key<'a> {
     /// Whether the decoded name equals `name`.
     pub fn is(self, name: &str) -> bool {
-        self.0 == name || (self.0.contains('\\') && decode(self.0) == name)
+        // What an escape stands for is shorter than the escape.
+        self.0 == name || (self.0.len() > name.len() && decode(self.0) == name)
     }
 
     /// The name as it stands between its quotes, escapes undecoded.
@@ -126,8 +128,8 @@ impl<'a> Key<'a> {
     }
 }
 
-/// Iterator of [`Raw::members`].
-#[derive(Clone, Debug)]
+/// Iterator of [`Raw::members`]; by default of no object.
+#[derive(Clone, Default, Debug)]
 pub struct Members<'a> {
     scanner: Option<Scanner<'a>>,
 }

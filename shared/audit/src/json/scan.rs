@@ -1,5 +1,6 @@
 //! The scanner: one forward pass over the bytes, structure checked, nothing allocated but one bit a level.
 
+use super::quotes::Quotes;
 use super::{Key, Raw};
 
 /// Where and why a document's structure is broken.
@@ -28,6 +29,7 @@ pub(crate) struct Scanner<'a> {
     at: usize,
     /// Inside a container, whether its first entry is still to come.
     fresh: bool,
+    quotes: Quotes,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,12 +40,16 @@ enum Container {
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, fresh: true }
+        Self::at(text, 0)
+    }
+
+    fn at(text: &'a str, at: usize) -> Self {
+        Self { text, at, fresh: true, quotes: Quotes::default() }
     }
 
     /// A scanner just behind the opening bracket of `text`, if it opens with `bracket`.
     pub(super) fn inside(text: &'a str, bracket: u8) -> Option<Self> {
-        (text.as_bytes().first() == Some(&bracket)).then_some(Self { text, at: 1, fresh: true })
+        (text.as_bytes().first() == Some(&bracket)).then(|| Self::at(text, 1))
     }
 
     /// The value between this scanner, at its first byte, and `end`, just behind it.
@@ -115,18 +121,24 @@ impl<'a> Scanner<'a> {
     }
 
     fn name(&mut self) -> Result<Key<'a>, Malformed> {
+        let start = self.at + 1;
+        let end = self.pass_name()?;
+        self.text.get(start..end).map(Key).ok_or_else(|| self.expected("a member name"))
+    }
+
+    /// Steps over a member's name and what is between it and the value; gives where its closing quote stands.
+    fn pass_name(&mut self) -> Result<usize, Malformed> {
         if self.peek() != Some(b'"') {
             return Err(self.expected("a member name in double quotes"));
         }
-        let start = self.at + 1;
         self.string()?;
-        let key = self.text.get(start..self.at - 1).ok_or_else(|| self.expected("a member name"))?;
+        let end = self.at - 1;
         self.blanks();
         if !self.take(b':') {
             return Err(self.expected("`:`"));
         }
         self.blanks();
-        Ok(Key(key))
+        Ok(end)
     }
 
     /// Reads one value of any depth. The scanner stands at its first byte.
@@ -140,7 +152,7 @@ impl<'a> Scanner<'a> {
                     self.blanks();
                     if !self.take(b'}') {
                         open.push(Container::Object);
-                        self.name()?;
+                        self.pass_name()?;
                         continue;
                     }
                 }
@@ -170,7 +182,7 @@ impl<'a> Scanner<'a> {
                 (Container::Object, Some(b',')) => {
                     self.at += 1;
                     self.blanks();
-                    self.name()?;
+                    self.pass_name()?;
                     return Ok(false);
                 }
                 (Container::Array, Some(b',')) => {
@@ -191,20 +203,14 @@ impl<'a> Scanner<'a> {
     /// Steps over a string, quotes included.
     fn string(&mut self) -> Result<(), Malformed> {
         let opened = self.at;
-        self.at += 1;
-        loop {
-            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            self.at += plain_run(rest);
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                // The byte behind a backslash never ends the string; which one it is decides decoding alone. It may be
-                // the first of a longer character, whose other bytes are plain.
-                Some(b'\\') => self.at += 2,
-                Some(_) => self.at += 1,
-                None => return Err(Malformed { offset: opened, expected: "a string that is closed" }),
+        match self.quotes.next(self.text.as_bytes(), opened + 1) {
+            Some(closing) => {
+                self.at = closing + 1;
+                Ok(())
+            }
+            None => {
+                self.at = self.text.len();
+                Err(Malformed { offset: opened, expected: "a string that is closed" })
             }
         }
     }
@@ -242,25 +248,6 @@ impl<'a> Scanner<'a> {
     pub(crate) fn expected(&self, expected: &'static str) -> Malformed {
         Malformed { offset: self.at.min(self.text.len()), expected }
     }
-}
-
-/// How many bytes go by before a quote or backslash may come: eight at a time, exact to the byte.
-fn plain_run(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // Nonzero where a byte is zero; the lowest set bit is exact (Mycroft), and little-endian makes it the first byte.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-    let mut run = 0;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
-        if found != 0 {
-            return run + (found.trailing_zeros() / 8) as usize;
-        }
-        run += 8;
-    }
-    run + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\')).count()
 }
 
 /// The open containers, innermost last, one bit each.
