@@ -40,7 +40,7 @@ impl Default for Options {
 
 /// The JSON document of one alert: the event matched the rule. `context` is what the event was evaluated in.
 pub fn render(rule: &Rule, event: &Event<'_>, context: &Context, options: &Options) -> Document {
-    let subject = Subject { event, context };
+    let subject = Subject::new(event, context);
     let message = rule.output.message(&subject);
     let mut document = Document::new();
     let mut put = |key: &str, value: Json| drop(document.insert(key.to_owned(), value));

@@ -120,7 +120,7 @@ impl Case {
             };
             for rule in engine.evaluate(event, &mut context).into_iter().filter_map(|rule| engine.rule(rule))
             {
-                let message = || rule.output.message(&Subject { event, context: &context });
+                let message = || rule.output.message(&Subject::new(event, &context));
                 output.get_or_insert_with(message);
                 found.push(rule.name.clone());
             }

@@ -57,7 +57,7 @@ impl Engine {
     pub fn evaluate(&self, event: &Event<'_>, context: &mut Context) -> Vec<usize> {
         context.next(event);
         let mut memo = context.take_memo();
-        let matching = self.plan.matches(&Subject { event, context }, &mut memo, self.matching);
+        let matching = self.plan.matches(event, context, &mut memo, self.matching);
         context.keep_memo(memo);
         matching
     }
@@ -65,7 +65,7 @@ impl Engine {
     /// The same, slowly: every rule by itself, as the language defines it. What [`Engine::evaluate`] is held against.
     pub fn evaluate_by_definition(&self, event: &Event<'_>, context: &mut Context) -> Vec<usize> {
         context.next(event);
-        let subject = Subject { event, context };
+        let subject = Subject::new(event, context);
         let holds = |at: &usize| self.rule(*at).is_some_and(|rule| plain::holds(&rule.condition, &subject));
         let matching = self.tried.iter().copied().filter(holds);
         match self.matching {

@@ -2,6 +2,7 @@
 
 mod context;
 pub(crate) mod fast;
+mod opened;
 pub(crate) mod plain;
 #[cfg(test)]
 pub(crate) mod tests;

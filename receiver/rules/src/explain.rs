@@ -27,7 +27,7 @@ pub struct Explanation {
 
 /// The condition of a rule, part by part, as evaluated on an event. `context` is what the event was evaluated in.
 pub fn explain(rule: &Rule, event: &Event<'_>, context: &Context) -> Explanation {
-    of(&rule.condition, &Subject { event, context })
+    of(&rule.condition, &Subject::new(event, context))
 }
 
 fn of(condition: &Condition, subject: &Subject<'_>) -> Explanation {

@@ -158,7 +158,7 @@ pub enum Arg {
 
 impl Reference {
     /// The value for an event, or `None` where the event has none.
-    pub fn value<'a>(&'a self, subject: &Subject<'a>) -> Option<Value<'a>> {
+    pub fn value<'a, 's: 'a>(&'a self, subject: &Subject<'s>) -> Option<Value<'a>> {
         compute::value(self, subject)
     }
 }

@@ -12,7 +12,7 @@ use crate::value::{Bytes, Value, cut_at_nul};
 
 impl Operand {
     /// The value for an event, or `None` where there is none.
-    pub(crate) fn value<'a>(&'a self, subject: &Subject<'a>) -> Option<Value<'a>> {
+    pub(crate) fn value<'a, 's: 'a>(&'a self, subject: &Subject<'s>) -> Option<Value<'a>> {
         match self {
             Self::Field(reference) => reference.value(subject),
             Self::Text(text) => Some(Value::text(text.as_slice())),
@@ -24,14 +24,14 @@ impl Operand {
         }
     }
 
-    fn text<'a>(&'a self, subject: &Subject<'a>) -> Option<Bytes<'a>> {
+    fn text<'a, 's: 'a>(&'a self, subject: &Subject<'s>) -> Option<Bytes<'a>> {
         match self.value(subject)? {
             Value::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    fn list<'a>(&'a self, subject: &Subject<'a>) -> Option<Vec<Bytes<'a>>> {
+    fn list<'a, 's: 'a>(&'a self, subject: &Subject<'s>) -> Option<Vec<Bytes<'a>>> {
         match self.value(subject)? {
             Value::List(elements) => Some(elements.into_iter().map(cut_at_nul).collect()),
             _ => None,
@@ -40,7 +40,7 @@ impl Operand {
 }
 
 impl Transform {
-    fn value<'a>(&'a self, subject: &Subject<'a>) -> Option<Value<'a>> {
+    fn value<'a, 's: 'a>(&'a self, subject: &Subject<'s>) -> Option<Value<'a>> {
         Some(match self {
             Self::Map(change, inner) => match inner.value(subject)? {
                 Value::Text(text) => Value::text(change.of(&text)?),

@@ -1,9 +1,11 @@
 //! What a condition may look at besides the event.
 
-use audit_event::Event;
+use audit_event::json::Raw;
+use audit_event::{Event, Field};
 use jiff::tz::{Offset, TimeZone};
 
 use super::fast::Memo;
+use super::opened::{Member, Opened};
 use crate::fields;
 
 /// What surrounds events: their running number, the time of the first one, the machine, its time zone. One per
@@ -74,4 +76,31 @@ pub struct Subject<'a> {
     pub event: &'a Event<'a>,
     /// Its surroundings.
     pub context: &'a Context,
+    opened: Option<&'a Opened<'a>>,
+}
+
+impl<'a> Subject<'a> {
+    /// An event in its surroundings.
+    pub fn new(event: &'a Event<'a>, context: &'a Context) -> Self {
+        Self { event, context, opened: None }
+    }
+
+    /// The same, which looks into objects by way of `opened`.
+    pub(crate) fn opened(self, opened: &'a Opened<'a>) -> Self {
+        Self { opened: Some(opened), ..self }
+    }
+
+    /// The value of a member that is kept; like every field of `ka`, only in events with an `auditID`.
+    pub(crate) fn member(&self, member: Member) -> Option<Raw<'a>> {
+        self.event.get(Field::AuditId)?;
+        self.opened?.member(member)
+    }
+
+    /// The value at a path of keys below a field of the envelope.
+    pub(crate) fn at(&self, field: Field, path: &[&str]) -> Option<Raw<'a>> {
+        match self.opened {
+            Some(opened) => opened.at(field, path),
+            None => self.event.get(field)?.at(path),
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //!   only when somebody asks. Rules with equal conditions cost what one of them costs.
 //! - Checks of one field share a [`Slot`]. Its value is looked up among all texts that any rule compares it with, and
 //!   that one look-up decides them all.
-//! - An object of the envelope is walked at most once, and only as far as what is asked for ([`Group`]).
+//! - An object is walked at most once, and only as far as what is asked for ([`Opened`](super::opened::Opened)).
 //! - For each of those texts it is known beforehand which rules can still hold ([`Index`]): verb and resource alone
 //!   leave few of many rules for most events.
 //!
@@ -20,6 +20,7 @@ use std::collections::HashMap;
 
 pub(crate) use run::Memo;
 
+use super::opened::{Layout, Member};
 use crate::check::{Operand, Test};
 
 /// What is known of something that is true or false.
@@ -47,7 +48,7 @@ pub(crate) struct Plan {
     nodes: Vec<Node>,
     /// In the order of their first rules.
     roots: Vec<Root>,
-    groups: Vec<Group>,
+    layout: Layout,
     indexes: Vec<Index>,
 }
 
@@ -79,7 +80,7 @@ struct Atom {
 #[derive(Debug)]
 struct Slot {
     operand: Operand,
-    /// Where its value stands, if that is a member of an object of the envelope.
+    /// Where its value stands, if that is a member of an object.
     member: Option<Member>,
     /// Its first atom, and how many there are.
     first: usize,
@@ -89,24 +90,6 @@ struct Slot {
     /// What the atoms say to: no value; a text that is not known; each known text.
     rows: Vec<Vec<Truth>>,
 }
-
-/// Members of one object of the envelope that slots read.
-#[derive(Debug)]
-struct Group {
-    object: audit_event::Field,
-    keys: Vec<&'static str>,
-}
-
-/// A key of a group, both by index.
-#[derive(Clone, Copy, Debug)]
-struct Member {
-    group: usize,
-    key: usize,
-}
-
-/// The most groups, and keys of a group, that are walked together.
-const GROUPS: usize = 6;
-const KEYS: usize = 8;
 
 /// The row for a missing value.
 const MISSING: usize = 0;

@@ -42,7 +42,7 @@ pub(crate) fn holds(condition: &str, event: &str) -> bool {
     let event = Event::parse(event).unwrap();
     let mut context = Context::new("here");
     context.next(&event);
-    plain::holds(&condition, &Subject { event: &event, context: &context })
+    plain::holds(&condition, &Subject::new(&event, &context))
 }
 
 #[track_caller]

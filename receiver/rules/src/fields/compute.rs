@@ -9,7 +9,7 @@ use super::{Arg, Reference, clock, cluster, containers, uri};
 use crate::eval::Subject;
 use crate::value::{Bytes, Value, bytes};
 
-pub(super) fn value<'a>(reference: &'a Reference, subject: &Subject<'a>) -> Option<Value<'a>> {
+pub(super) fn value<'a, 's: 'a>(reference: &'a Reference, subject: &Subject<'s>) -> Option<Value<'a>> {
     let event = subject.event;
     let of_any_event = match reference.field.source {
         Source::Number => Value::Number(subject.context.number()),
@@ -27,7 +27,7 @@ pub(super) fn value<'a>(reference: &'a Reference, subject: &Subject<'a>) -> Opti
         Source::NanosecondText => {
             Value::text(clock::nanoseconds(event.stage_timestamp()).to_string().into_bytes())
         }
-        source => return audited(source, &reference.arg, event),
+        source => return audited(source, &reference.arg, subject),
     };
     Some(of_any_event)
 }
@@ -42,9 +42,10 @@ pub(crate) fn at(source: Source, raw: Raw<'_>) -> Option<Value<'_>> {
 }
 
 /// Fields of audit events proper: there are none without an `auditID`.
-fn audited<'a>(source: Source, arg: &'a Arg, event: &Event<'a>) -> Option<Value<'a>> {
+fn audited<'a, 's: 'a>(source: Source, arg: &'a Arg, subject: &Subject<'s>) -> Option<Value<'a>> {
+    let event = subject.event;
     event.get(Top::AuditId)?;
-    let at = |top, path: &[&str]| event.get(top)?.at(path);
+    let at = |top, path: &[&str]| subject.at(top, path);
     let spec = |key| at(Top::RequestObject, &["spec", key]);
     let some_text = |text: &'static str| Some(Value::text(text.as_bytes()));
     match source {
@@ -58,9 +59,9 @@ fn audited<'a>(source: Source, arg: &'a Arg, event: &Event<'a>) -> Option<Value<
             uri::parameter(&uri, key(arg)?.as_bytes()).map(Value::text)
         }
         Source::PodName => {
-            let target = event.get(Top::ObjectRef)?;
-            let is = |key, wanted: &[u8]| target.get(key).map(text).is_some_and(|text| *text == *wanted);
-            let whole = target.get("subresource").is_none() || is("subresource", b"");
+            let target = |key| at(Top::ObjectRef, &[key]);
+            let is = |key, wanted: &[u8]| target(key).map(text).is_some_and(|text| *text == *wanted);
+            let whole = target("subresource").is_none() || is("subresource", b"");
             let name = at(Top::ResponseObject, &["metadata", "name"])?;
             (is("resource", b"pods") && whole).then(|| Value::text(text(name)))
         }
@@ -87,12 +88,12 @@ fn audited<'a>(source: Source, arg: &'a Arg, event: &Event<'a>) -> Option<Value<
         }
         Source::Containers(list, what) => {
             let pod = at(Top::RequestObject, &["spec"])?;
-            let chosen = chosen(containers::list(pod.get(list)?), arg)?;
+            let chosen = chosen(containers::list(spec(list)?), arg)?;
             Value::list(containers::values(what, chosen, pod, arg)?)
         }
         Source::FirstContainer(what) => {
             let pod = at(Top::RequestObject, &["spec"])?;
-            let first = containers::list(pod.get("containers")?).take(1);
+            let first = containers::list(spec("containers")?).take(1);
             let mut values = containers::values(what, first, pod, arg)?;
             (!values.is_empty()).then(|| Value::text(values.swap_remove(0)))
         }

@@ -69,6 +69,31 @@ pub(crate) enum Source {
     Cluster(Part),
 }
 
+impl Source {
+    /// The places below fields of the envelope that it looks at first, as far as they don't depend on an argument.
+    pub(crate) fn places(self) -> Vec<(Top, Vec<&'static str>)> {
+        let of_request = |path: &[&'static str]| vec![(Top::RequestObject, path.to_vec())];
+        match self {
+            Self::At(top, path)
+            | Self::Elements(top, path)
+            | Self::Single(top, path)
+            | Self::Member(top, path)
+            | Self::MemberElements(top, path) => vec![(top, path.to_vec())],
+            Self::PodName => vec![
+                (Top::ObjectRef, vec!["resource"]),
+                (Top::ObjectRef, vec!["subresource"]),
+                (Top::ResponseObject, vec!["metadata", "name"]),
+            ],
+            Self::Subjects(_) | Self::AccountsWithNamespace => of_request(&["subjects"]),
+            Self::RoleRules(_) => of_request(&["rules"]),
+            Self::Containers(list, _) => of_request(&["spec", list]),
+            Self::FirstContainer(_) | Self::AnyPrivileged => of_request(&["spec", "containers"]),
+            Self::MountsHostPath | Self::Volumes(_) | Self::VolumeTypes => of_request(&["spec", "volumes"]),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// What is read from one container.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum PerContainer {

@@ -18,7 +18,7 @@ fn read(field: &str, event: &str) -> String {
     let mut context = Context::new("here");
     context.next(&event);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    match reference.value(&Subject { event: &event, context: &context }) {
+    match reference.value(&Subject::new(&event, &context)) {
         None => "-".into(),
         Some(Value::Text(value)) => text(&value),
         Some(Value::List(elements)) => elements.iter().map(|e| text(e)).collect::<Vec<_>>().join(" "),
@@ -342,7 +342,7 @@ fn relative_times_count_from_the_first_event() {
     context.next(&event);
     let value = |name: &str| {
         let reference = lookup(name).unwrap().with(None).unwrap();
-        match reference.value(&Subject { event: &event, context: &context }) {
+        match reference.value(&Subject::new(&event, &context)) {
             Some(Value::Number(number)) => Value::Number(number),
             other => panic!("{other:?}"),
         }

@@ -10,7 +10,7 @@ fn message(template: &str, event: &str) -> String {
     let event = Event::parse(event).unwrap();
     let mut context = Context::new("here");
     context.next(&event);
-    output.message(&Subject { event: &event, context: &context })
+    output.message(&Subject::new(&event, &context))
 }
 
 #[test]

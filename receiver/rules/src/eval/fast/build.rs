@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use audit_event::Field as Top;
 
-use super::{Atom, GROUPS, Group, KEYS, MISSING, Member, Node, OTHER, Plan, Root, Slot, Truth};
+use super::{Atom, MISSING, Node, OTHER, Plan, Root, Slot, Truth};
 use crate::check::{Check, Condition, Operand, Test, Transform};
+use crate::eval::opened::{Layout, Member};
 use crate::eval::plain;
 use crate::fields::{Arg, Source};
 use crate::matching::Pattern;
@@ -140,7 +141,7 @@ impl Builder {
             }
         }
         let atoms: Vec<Atom> = atoms.into_iter().map(|(_, atom)| atom).collect();
-        let mut groups = Vec::new();
+        let mut layout = Layout::default();
         let slot = |(slot, operand): (usize, Operand)| {
             let first = atoms.partition_point(|atom| atom.slot < slot);
             let own: Vec<&Test> =
@@ -160,41 +161,27 @@ impl Builder {
             if let Some(row) = rows.get_mut(OTHER) {
                 *row = own.iter().map(|test| decided(test, None)).collect();
             }
-            let member = member(&operand, &mut groups);
+            let member = member(&operand, &mut layout);
             Slot { operand, member, first, count: own.len(), known, rows }
         };
         let slots = self.operands.into_iter().enumerate().map(slot).collect();
-        let mut plan = Plan { slots, atoms, nodes, roots, groups, indexes: Vec::new() };
+        let mut plan = Plan { slots, atoms, nodes, roots, layout, indexes: Vec::new() };
         plan.indexes = plan.best_indexes();
         plan
     }
 }
 
-/// The place of an operand among the members that are walked together, if it is one of them.
-fn member(operand: &Operand, groups: &mut Vec<Group>) -> Option<Member> {
+/// Has what an operand reads kept; gives its place if its value is what stands there.
+fn member(operand: &Operand, layout: &mut Layout) -> Option<Member> {
+    let mut references = Vec::new();
+    operand.fields(&mut references);
+    let places = references.iter().flat_map(|reference| reference.field.source.places());
+    let members: Vec<_> = places.map(|(top, path)| layout.want(top, &path)).collect();
     let Operand::Field(reference) = operand else { return None };
-    let (Source::At(object, [key]) | Source::Elements(object, [key])) = reference.field.source else {
-        return None;
-    };
-    let found = groups.iter().position(|group| group.object == object);
-    let group = match found {
-        Some(group) => group,
-        None if groups.len() < GROUPS => {
-            groups.push(Group { object, keys: Vec::new() });
-            groups.len() - 1
-        }
-        None => return None,
-    };
-    let keys = &mut groups.get_mut(group)?.keys;
-    let key = match keys.iter().position(|known| known == key) {
-        Some(key) => key,
-        None if keys.len() < KEYS => {
-            keys.push(key);
-            keys.len() - 1
-        }
-        None => return None,
-    };
-    Some(Member { group, key })
+    match reference.field.source {
+        Source::At(..) | Source::Elements(..) => members.first().copied().flatten(),
+        _ => None,
+    }
 }
 
 /// The texts that checks compare a value with, numbered from behind the two special rows.

@@ -2,13 +2,13 @@
 
 use std::io::Write as _;
 
-use audit_event::Field as Top;
-use audit_event::json::{Members, Raw};
+use audit_event::Event;
 
 use super::build::as_value;
-use super::{GROUPS, KEYS, MISSING, Member, Node, OTHER, Plan, Truth};
+use super::{MISSING, Node, OTHER, Plan, Truth};
 use crate::check::Operand;
-use crate::eval::{Matching, Subject};
+use crate::eval::opened::Opened;
+use crate::eval::{Context, Matching, Subject};
 use crate::fields::{self, Source};
 use crate::value::Value;
 
@@ -41,14 +41,17 @@ impl Memo {
 
 impl Plan {
     /// Indexes of the rules whose conditions hold, ascending; the first one only, if that is all that is wanted.
-    pub(crate) fn matches<'a>(
-        &'a self,
-        subject: &'a Subject<'a>,
-        memo: &'a mut Memo,
+    pub(crate) fn matches(
+        &self,
+        event: &Event<'_>,
+        context: &Context,
+        memo: &mut Memo,
         matching: Matching,
     ) -> Vec<usize> {
         memo.reset(self);
-        let mut run = Run { plan: self, memo, subject, opened: Default::default() };
+        let opened = Opened::new(&self.layout, event);
+        let subject = Subject::new(event, context).opened(&opened);
+        let mut run = Run { plan: self, memo, subject };
         run.narrow();
         let mut rules = Vec::new();
         while let Some(at) = run.next_candidate() {
@@ -71,20 +74,7 @@ impl Plan {
 struct Run<'a> {
     plan: &'a Plan,
     memo: &'a mut Memo,
-    subject: &'a Subject<'a>,
-    opened: [Opened<'a>; GROUPS],
-}
-
-/// An object of the envelope, walked as far as was needed.
-#[derive(Clone, Default)]
-enum Opened<'a> {
-    #[default]
-    Not,
-    So {
-        rest: Members<'a>,
-        found: [Option<Raw<'a>>; KEYS],
-    },
-    Absent,
+    subject: Subject<'a>,
 }
 
 impl<'a> Run<'a> {
@@ -141,7 +131,7 @@ impl<'a> Run<'a> {
             Truth::False => false,
             Truth::Unknown => {
                 let truth = self.with_value(atom.slot, |run, value| {
-                    value.is_some_and(|value| atom.test.holds(value, run.subject))
+                    value.is_some_and(|value| atom.test.holds(value, &run.subject))
                 });
                 self.learn(id, truth);
                 truth
@@ -183,7 +173,7 @@ impl<'a> Run<'a> {
                     if run.known(atom) == Truth::Unknown
                         && let Some(known) = run.plan.atoms.get(atom)
                     {
-                        run.learn(atom, known.test.holds(value, run.subject));
+                        run.learn(atom, known.test.holds(value, &run.subject));
                     }
                 }
             }
@@ -196,7 +186,7 @@ impl<'a> Run<'a> {
         let Some(slot) = self.plan.slots.get(slot) else { return f(self, None) };
         let value = match (&slot.operand, slot.member) {
             (Operand::Field(reference), Some(member)) => {
-                self.member(member).and_then(|raw| fields::at(reference.field.source, raw))
+                self.subject.member(member).and_then(|raw| fields::at(reference.field.source, raw))
             }
             (Operand::Field(reference), _) if matches!(reference.field.source, Source::NanosecondText) => {
                 // Digits of the largest number; many rule sets compare this value for every event.
@@ -207,43 +197,9 @@ impl<'a> Run<'a> {
                 let text = digits.get(..digits.len() - left).unwrap_or_default();
                 return f(self, written.is_ok().then(|| as_value(text)).as_ref());
             }
-            (operand, _) => operand.value(self.subject),
+            (operand, _) => operand.value(&self.subject),
         };
         f(self, value.as_ref())
-    }
-
-    /// The member of an object of the envelope; like every field of `ka`, only in events with an `auditID`.
-    fn member(&mut self, member: Member) -> Option<Raw<'a>> {
-        let group = self.plan.groups.get(member.group)?;
-        let opened = self.opened.get_mut(member.group)?;
-        if let Opened::Not = opened {
-            let event = self.subject.event;
-            *opened = match event.get(Top::AuditId).and_then(|_| event.get(group.object)) {
-                Some(object) => Opened::So { rest: object.members(), found: [None; KEYS] },
-                None => Opened::Absent,
-            };
-        }
-        let Opened::So { rest, found } = opened else { return None };
-        if let Some(Some(found)) = found.get(member.key) {
-            return Some(*found);
-        }
-        for (key, value) in rest {
-            let name = key.text();
-            let at = match name.contains('\\') {
-                false => group.keys.iter().position(|wanted| *wanted == name),
-                true => group.keys.iter().position(|wanted| key.is(wanted)),
-            };
-            // Of equal keys the first counts.
-            if let Some(at) = at
-                && let Some(place @ None) = found.get_mut(at)
-            {
-                *place = Some(value);
-                if at == member.key {
-                    return Some(value);
-                }
-            }
-        }
-        None
     }
 }
 
