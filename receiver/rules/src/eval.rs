@@ -2,12 +2,14 @@
 
 mod context;
 pub(crate) mod fast;
+mod objects;
 mod opened;
 pub(crate) mod plain;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use context::{Context, Subject};
+pub(crate) use objects::Object;
 
 /// How many rules may match one event.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -5,6 +5,7 @@ use audit_event::{Event, Field};
 use jiff::tz::{Offset, TimeZone};
 
 use super::fast::Memo;
+use super::objects::Objects;
 use super::opened::{Member, Opened};
 use crate::fields;
 
@@ -88,6 +89,14 @@ impl<'a> Subject<'a> {
     /// The same, which looks into objects by way of `opened`.
     pub(crate) fn opened(self, opened: &'a Opened<'a>) -> Self {
         Self { opened: Some(opened), ..self }
+    }
+
+    /// The objects of the array there; what is no array counts as the only one.
+    pub(crate) fn objects(&self, field: Field, path: &[&str]) -> Option<Objects<'a>> {
+        match self.opened {
+            Some(opened) => opened.objects(field, path),
+            None => self.at(field, path).map(Objects::new),
+        }
     }
 
     /// The value of a member that is kept; like every field of `ka`, only in events with an `auditID`.

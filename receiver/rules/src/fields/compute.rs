@@ -6,7 +6,7 @@ use audit_event::{Event, Field as Top};
 use super::json::{compact, indented, step, text};
 use super::source::Source;
 use super::{Arg, Reference, clock, cluster, containers, uri};
-use crate::eval::Subject;
+use crate::eval::{Object, Subject};
 use crate::value::{Bytes, Value, bytes};
 
 pub(super) fn value<'a, 's: 'a>(reference: &'a Reference, subject: &Subject<'s>) -> Option<Value<'a>> {
@@ -46,7 +46,7 @@ fn audited<'a, 's: 'a>(source: Source, arg: &'a Arg, subject: &Subject<'s>) -> O
     let event = subject.event;
     event.get(Top::AuditId)?;
     let at = |top, path: &[&str]| subject.at(top, path);
-    let spec = |key| at(Top::RequestObject, &["spec", key]);
+    let pod_list = |key| subject.objects(Top::RequestObject, &["spec", key]);
     let some_text = |text: &'static str| Some(Value::text(text.as_bytes()));
     match source {
         Source::True => some_text("true"),
@@ -87,19 +87,18 @@ fn audited<'a, 's: 'a>(source: Source, arg: &'a Arg, subject: &Subject<'s>) -> O
             Value::list(chosen.filter_map(|rule| array(rule.get(key)?)).flatten().map(text))
         }
         Source::Containers(list, what) => {
-            let pod = at(Top::RequestObject, &["spec"])?;
-            let chosen = chosen(containers::list(spec(list)?), arg)?;
-            Value::list(containers::values(what, chosen, pod, arg)?)
+            let chosen = chosen(pod_list(list)?, arg)?;
+            Value::list(containers::values(what, chosen, at(Top::RequestObject, &["spec"])?, arg)?)
         }
         Source::FirstContainer(what) => {
             let pod = at(Top::RequestObject, &["spec"])?;
-            let first = containers::list(spec("containers")?).take(1);
+            let first = pod_list("containers")?.take(1);
             let mut values = containers::values(what, first, pod, arg)?;
             (!values.is_empty()).then(|| Value::text(values.swap_remove(0)))
         }
         Source::AnyPrivileged => {
-            let mut all = containers::list(spec("containers")?);
-            let is_true = |container: Raw<'_>| {
+            let mut all = pod_list("containers")?;
+            let is_true = |container: Object<'_>| {
                 let privileged = container.at(&["securityContext", "privileged"]);
                 privileged.is_some_and(|privileged| privileged.text() == "true")
             };
@@ -107,8 +106,8 @@ fn audited<'a, 's: 'a>(source: Source, arg: &'a Arg, subject: &Subject<'s>) -> O
         }
         Source::MountsHostPath => {
             let wanted = key(arg)?.as_bytes();
-            let mut paths = containers::list(spec("volumes")?)
-                .filter_map(|volume| volume.at(&["hostPath", "path"]).map(text));
+            let mut paths =
+                pod_list("volumes")?.filter_map(|volume| volume.at(&["hostPath", "path"]).map(text));
             let matches = |path: Bytes<'_>| match wanted.strip_suffix(b"*") {
                 Some(prefix) => path.starts_with(prefix),
                 None => *path == *wanted,
@@ -116,12 +115,12 @@ fn audited<'a, 's: 'a>(source: Source, arg: &'a Arg, subject: &Subject<'s>) -> O
             some_text(if paths.any(matches) { "true" } else { "false" })
         }
         Source::Volumes(path) => {
-            let chosen = chosen(containers::list(spec("volumes")?), arg)?;
+            let chosen = chosen(pod_list("volumes")?, arg)?;
             Value::list(chosen.filter_map(|volume| volume.at(path)).map(text))
         }
         Source::VolumeTypes => {
-            let chosen = chosen(containers::list(spec("volumes")?), arg)?;
-            let keys = chosen.flat_map(Raw::members).map(|(key, _)| bytes(key.name()));
+            let chosen = chosen(pod_list("volumes")?, arg)?;
+            let keys = chosen.flat_map(Object::keys).map(|key| bytes(key.name()));
             Value::list(keys.filter(|key| **key != *b"name"))
         }
         Source::Cluster(part) => cluster::part(event, part).map(|part| Value::text(bytes(part))),
@@ -157,7 +156,7 @@ fn elements(raw: Raw<'_>) -> Option<Value<'_>> {
 }
 
 /// All items, or the one that the argument selects; `None` when it is out of range.
-fn chosen<'a>(items: impl Iterator<Item = Raw<'a>>, arg: &Arg) -> Option<impl Iterator<Item = Raw<'a>>> {
+fn chosen<T>(items: impl Iterator<Item = T>, arg: &Arg) -> Option<impl Iterator<Item = T>> {
     let (first, count) = match arg {
         Arg::Index(index) => (*index, 1),
         _ => (0, usize::MAX),

@@ -7,18 +7,13 @@ use audit_event::json::{Kind, Raw};
 use super::Arg;
 use super::json::text;
 use super::source::PerContainer;
+use crate::eval::Object;
 use crate::value::Bytes;
-
-/// The elements of an array; anything else counts as the only one.
-pub(super) fn list(raw: Raw<'_>) -> impl Iterator<Item = Raw<'_>> {
-    let single = (raw.kind() != Kind::Array).then_some(raw);
-    raw.elements().chain(single)
-}
 
 /// What the containers give together; `None` when one of them spoils it for all.
 pub(super) fn values<'a>(
     what: PerContainer,
-    containers: impl Iterator<Item = Raw<'a>>,
+    containers: impl Iterator<Item = Object<'a>>,
     pod: Raw<'a>,
     arg: &Arg,
 ) -> Option<Vec<Bytes<'a>>> {

@@ -38,6 +38,9 @@ fn a_check() -> impl Strategy<Value = String> {
         "jevt.rawtime",
         "ka.uri.param[a]",
         "ka.req.container.image",
+        "ka.req.pod.host_network",
+        "ka.req.volume.hostpath[a*]",
+        "ka.req.configmap.obj",
         "tolower(ka.verb)",
         "evt.source",
     ]);
@@ -46,6 +49,12 @@ fn a_check() -> impl Strategy<Value = String> {
         "ka.req.pod.containers.image",
         "ka.req.pod.containers.privileged",
         "ka.req.pod.containers.image[0]",
+        "ka.req.pod.containers.image.repository",
+        "ka.req.pod.containers.eff_run_as_user",
+        "ka.req.pod.initContainers.image",
+        "ka.req.pod.volumes.hostpath",
+        "ka.req.pod.volumes.volume_type[0]",
+        "ka.req.role.rules.verbs",
         "ka.src.ips",
         "tolower(ka.user.groups)",
     ]);
@@ -138,6 +147,9 @@ fn an_event() -> impl Strategy<Value = String> {
         r#""requestURI":V"#,
         r#""sourceIPs":V"#,
         r#""requestObject":{"spec":{"containers":[{"image":V,"securityContext":{"privileged":V}}]}}"#,
+        r#""requestObject":{"data":V,"spec":{"hostNetwork":V,"securityContext":{"runAsUser":V},"containers":[{"image":"a"},{"image":V}]}}"#,
+        r#""requestObject":{"spec":{"volumes":[{"name":"v","hostPath":{"path":V}},{"emptyDir":{}}],"initContainers":V}}"#,
+        r#""requestObject":{"rules":[{"verbs":V},{"verbs":["get"]}],"spec":{"initContainers":{"image":V},"volumes":[V]}}"#,
     ]);
     prop::collection::vec((member, text), 0..6).prop_map(|members| {
         let members: String =
