@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use bridge::{Bridge, Cloud};
 pub(crate) use http::Client;
-pub(crate) use measure::{Measure, table};
+pub(crate) use measure::{Measure, table, taken};
 pub(crate) use moto::{MOTO, Moto};
 pub(crate) use program::{Ended, Program, RECEIVER, run, tested};
 pub(crate) use python::Packages;

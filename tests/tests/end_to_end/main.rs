@@ -29,5 +29,6 @@ mod observed;
 mod pipeline;
 mod replicas;
 mod several;
+mod speed;
 mod startup;
 mod truncation;

@@ -72,7 +72,9 @@ impl Quotes {
 /// The last bytes of a text, and zeros behind them.
 fn padded(bytes: &[u8]) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
-    block.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    if let Some(head) = block.get_mut(..bytes.len()) {
+        head.copy_from_slice(bytes);
+    }
     block
 }
 

@@ -122,7 +122,7 @@ impl State {
         let at = self.start.elapsed();
         let looks = self.processes.iter_mut().map(|process| {
             let (peak, cpu) = process.before;
-            let taken = read(process.id);
+            let taken = taken(process.id);
             let taken =
                 taken.map(|taken| Taken { peak: taken.peak.max(peak), cpu: taken.cpu + cpu, ..taken });
             process.last = taken.or(process.last);
@@ -141,8 +141,8 @@ fn shown(taken: Option<Taken>, show: impl Fn(Taken) -> String) -> String {
     taken.map_or("-".to_owned(), show)
 }
 
-/// Looks at a process; `None` when it is gone.
-fn read(id: u32) -> Option<Taken> {
+/// What a process takes; `None` when it is gone.
+pub(crate) fn taken(id: u32) -> Option<Taken> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let kib = |key: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(key))?;
