@@ -4,11 +4,13 @@
 //!   only when somebody asks. Rules with equal conditions cost what one of them costs.
 //! - Checks of one field share a [`Slot`]. Its value is looked up among all texts that any rule compares it with, and
 //!   that one look-up decides them all.
-//! - An object is walked at most once, and only as far as what is asked for ([`Opened`](super::opened::Opened)).
+//! - An object at a known place is walked at most once, and only as far as what is asked for
+//!   ([`Opened`](super::opened::Opened)).
 //! - For each of those texts it is known beforehand which rules can still hold ([`Index`]): verb and resource alone
 //!   leave few of many rules for most events.
 //!
-//! Nothing is allocated for an event that no rule matches, but where a value has to be decoded or is a list.
+//! Nothing is allocated for an event that no rule matches, but where a value has to be decoded or is a list, and for the
+//! lists of a pod.
 
 mod build;
 mod index;

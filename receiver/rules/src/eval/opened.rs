@@ -1,4 +1,5 @@
-//! Objects that fields look into, each walked at most once an event and only as far as what is asked for.
+//! Objects at known places that fields look into, each walked at most once an event and only as far as what is asked for;
+//! and the lists of a pod, each read whole once, if it is not too long.
 //!
 //! Fields of a pod stand side by side in `requestObject.spec`: read one by one, each would step over all that stands
 //! before it. Which members are wanted of which object is known from the rules ([`Layout`]), so that one walk keeps them.
@@ -17,7 +18,7 @@ mod tests;
 const OBJECTS: usize = 16;
 const MEMBERS: usize = 48;
 
-/// The most lists whose objects are kept, and members of all objects of one.
+/// The most lists whose objects are kept, and objects and members of one together.
 const LISTS: usize = 6;
 const ENTRIES: usize = 1000;
 
@@ -161,11 +162,8 @@ impl<'a> Opened<'a> {
         }
         let mut rest = self.rest.borrow_mut();
         for (key, value) in rest.get_mut(member.object)?.as_mut()? {
-            let name = key.text();
-            let known = match name.contains('\\') {
-                false => wanted.member(|wanted| wanted == name),
-                true => wanted.member(|wanted| key.is(wanted)),
-            };
+            let name = key.name();
+            let known = wanted.member(|wanted| wanted == name);
             // Of equal keys the first counts.
             if let Some(known) = known
                 && let Some(place) = self.found.get(known.index)

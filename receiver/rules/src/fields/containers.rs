@@ -17,6 +17,12 @@ pub(super) fn values<'a>(
     pod: Raw<'a>,
     arg: &Arg,
 ) -> Option<Vec<Bytes<'a>>> {
+    // What a container falls back on; read once, since a hostile pod has very many of them.
+    let of_pod = match what {
+        PerContainer::Effective(key) => pod.get(key),
+        PerContainer::EffectiveSecurity(key) => pod.at(&["securityContext", key]),
+        _ => None,
+    };
     let mut values = Vec::new();
     for container in containers {
         match what {
@@ -51,11 +57,10 @@ pub(super) fn values<'a>(
             }
             PerContainer::Effective(key) => match (container.get(key), arg) {
                 (None, Arg::Index(_)) => return None,
-                (own, _) => values.push(or_zero(own.or_else(|| pod.get(key)))),
+                (own, _) => values.push(or_zero(own.or(of_pod))),
             },
             PerContainer::EffectiveSecurity(key) => {
-                let path = ["securityContext", key];
-                values.push(or_zero(container.at(&path).or_else(|| pod.at(&path))));
+                values.push(or_zero(container.at(&["securityContext", key]).or(of_pod)));
             }
         }
     }

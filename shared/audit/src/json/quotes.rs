@@ -8,7 +8,7 @@ use wide::u8x64;
 /// Bytes that are looked at together.
 const BLOCK: usize = 64;
 
-/// The quotes of one block of a text that no backslash stands before.
+/// The quotes of one block of a text that are not escaped.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Quotes {
     /// Where the block ends; 0 before the first one.
@@ -84,7 +84,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn the_first_quote_that_is_no_escape(blanks in 0_usize..130, strings in proptest::collection::vec(r#"([^"\\]|\\["\\n]){0,90}"#, 1..5)) {
+        fn the_first_quote_that_is_not_escaped(blanks in 0_usize..130, strings in proptest::collection::vec(r#"([^"\\]|\\["\\n]){0,90}"#, 1..5)) {
             let text = " ".repeat(blanks) + &strings.iter().map(|string| format!("\"{string}\",")).collect::<String>();
             let (mut quotes, mut at) = (Quotes::default(), blanks);
             for string in strings {

@@ -11,7 +11,7 @@ mod on_processor;
 mod ratios;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use audit_event::{Item, payload, split};
 use audit_rules::{Context, Engine, Matching, Options, RuleSet, SourceFile, load};
@@ -23,6 +23,7 @@ const ROWS: [&str; 5] =
     ["serde_json-value", "a-split", "b-evaluate", "c-bytes-to-decisions", "c-with-ten-copies-of-each-rule"];
 
 fn main() {
+    let begin = SystemTime::now();
     let mut criterion = Criterion::default()
         .with_measurement(OnProcessor)
         .output_directory(&ratios::folder())
@@ -51,7 +52,7 @@ fn main() {
         tables.push(measure("recording-recorded-rules", &recorded, &rules));
     }
     criterion.final_summary();
-    ratios::print(&tables, &ROWS);
+    ratios::print(&tables, &ROWS, begin);
 }
 
 fn table(criterion: &mut Criterion<OnProcessor>, name: &str, bodies: &[String], rules: &RuleSet) {

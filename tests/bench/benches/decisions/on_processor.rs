@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 
-/// Processor time of the measuring thread where Linux tells it, else time by the clock.
+/// Processor time of the measuring thread where Linux tells it, else time by the clock. It is told a few milliseconds late,
+/// so a sample has to take much longer.
 #[derive(Debug)]
 pub(crate) struct OnProcessor;
 
@@ -41,6 +42,7 @@ impl Measurement for OnProcessor {
 fn now() -> Duration {
     static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let told = told.and_then(|told| told.split(' ').next()?.parse().ok());
+    // 0 is what a kernel says that doesn't count.
+    let told = told.and_then(|told| told.split(' ').next()?.parse().ok()).filter(|told| *told > 0);
     told.map_or_else(|| BEGIN.elapsed(), Duration::from_nanos)
 }

@@ -39,6 +39,16 @@ fn shown<'a>(objects: Objects<'a>) -> Vec<(Vec<&'a str>, Vec<Option<Raw<'a>>>)> 
 }
 
 #[test]
+fn there_is_room_for_all_places_of_all_fields() {
+    let mut layout = Layout::default();
+    for field in crate::fields::all() {
+        for (top, path) in field.source.places() {
+            assert_eq!(layout.want(top, &path).is_some(), !path.is_empty(), "{}", field.name);
+        }
+    }
+}
+
+#[test]
 fn lists_of_any_length_are_whole() {
     for count in [ENTRIES / 2 - 1, ENTRIES / 2, ENTRIES / 2 + 1, ENTRIES] {
         let many = vec![r#"{"a":1}"#; count].join(",");
