@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_bridge::checkpoint;
-use audit_bridge::daemon::Daemon;
+use audit_bridge::daemon::{Daemon, source_condition};
 use audit_bridge::deliver::{Backoff, HttpReceiver};
 use audit_bridge::sweep::driver::{Budget, ReadFailed, Swept};
 use audit_bridge::unit::Stopped;
@@ -59,7 +59,7 @@ async fn read(
     once: bool,
     shutdown: Shutdown,
 ) -> Result<(), Stopped> {
-    let condition = daemon.health.condition(format!("source of {}", log.unit));
+    let condition = daemon.health.condition(source_condition(&log.unit));
     let account = tokio::select! {
         account = account(&log, &config, once, |reason| condition.not_ready(reason)) => account?,
         () = shutdown.requested() => return Ok(()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use audit_bridge::Convert;
 use audit_bridge::checkpoint;
-use audit_bridge::daemon::Daemon;
+use audit_bridge::daemon::{Daemon, source_condition};
 use audit_bridge::deliver::{Backoff, HttpReceiver};
 use audit_bridge::sweep::driver::{Budget, Swept};
 use audit_bridge::unit::Stopped;
@@ -73,7 +73,7 @@ impl<C: Convert> Shared<C> {
             () = self.shutdown.requested() => return Ok(()),
         };
         let unit = source.unit();
-        let condition = self.daemon.health.condition(format!("source of {unit}"));
+        let condition = self.daemon.health.condition(source_condition(&unit));
         let log = Arc::new(self.google.log(&source));
         let budget = self.budget(source.project.as_deref().unwrap_or_default());
         let metrics = self.daemon.metrics.clone();
@@ -122,7 +122,7 @@ impl<C: Convert> Shared<C> {
 
     async fn read_subscription(self: Arc<Self>, subscription: Subscription) -> Result<(), Stopped> {
         let unit = subscription.name.clone();
-        let condition = self.daemon.health.condition(format!("source of {unit}"));
+        let condition = self.daemon.health.condition(source_condition(&unit));
         let endpoint = self.config.pubsub_endpoint_url.as_deref();
         let client = pubsub::Client::new(endpoint, &self.google.credentials).await;
         let client = client.map_err(|failed| Stopped::Source(failed.to_string()))?;

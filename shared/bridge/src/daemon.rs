@@ -129,7 +129,7 @@ impl Daemon {
         source: S,
     ) -> Result<(), Stopped> {
         let condition = self.health.condition(format!("checkpoint of {name}"));
-        let receiver = self.health.condition(format!("receiver of {name}"));
+        let receiver = self.health.condition(receiver_condition(name));
         let deliverer = Deliverer::new(
             self.receiver.clone(),
             self.quarantine.clone(),
@@ -147,7 +147,12 @@ impl Daemon {
             metrics: self.metrics.clone(),
         };
         tracing::info!(unit = name, "reading");
-        unit.run(&self.shutdown).await
+        let ended = unit.run(&self.shutdown).await;
+        // They were about this reading; whoever reads the unit next, here or elsewhere, finds out anew.
+        for condition in [source_condition(name), receiver_condition(name)] {
+            self.health.forget(&condition);
+        }
+        ended
     }
 
     /// Waits for all units. One that stops does not take the others along, but shows in readiness and in the exit code.
@@ -168,4 +173,13 @@ impl Daemon {
         }
         if failed { Err(Failure::told()) } else { Ok(()) }
     }
+}
+
+/// The name of the condition that a unit's source can be read.
+pub fn source_condition(unit: &str) -> String {
+    format!("source of {unit}")
+}
+
+fn receiver_condition(unit: &str) -> String {
+    format!("receiver of {unit}")
 }

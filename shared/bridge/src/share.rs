@@ -53,6 +53,7 @@ pub async fn spread<S: Source, C: Convert>(
     let total = units.len();
     let mut idle: HashMap<String, Idle> = units.into_iter().map(|unit| (unit, Idle::default())).collect();
     let mut running = JoinSet::new();
+    let mut names = HashMap::new();
     let mut failed = false;
     loop {
         if !daemon.shutdown.is_requested() {
@@ -60,14 +61,15 @@ pub async fn spread<S: Source, C: Convert>(
             {
                 idle.remove(&unit);
                 let built = source(&unit, lease.position());
-                let (daemon, convert) = (daemon.clone(), Arc::clone(&convert));
-                running.spawn(async move {
+                let (daemon, convert, name) = (daemon.clone(), Arc::clone(&convert), unit.clone());
+                let task = running.spawn(async move {
                     let outcome = match built {
                         Ok(source) => daemon.hold(&unit, lease, convert, source).await,
                         Err(stopped) => Err(stopped),
                     };
                     (unit, outcome)
                 });
+                names.insert(task.id(), name);
             }
         } else if running.is_empty() {
             return if failed { Err(Failure::told()) } else { Ok(()) };
@@ -76,20 +78,26 @@ pub async fn spread<S: Source, C: Convert>(
         let look = Instant::now() + pause;
         loop {
             let ended = tokio::select! {
-                Some(ended) = running.join_next() => ended,
+                Some(ended) = running.join_next_with_id() => ended,
                 () = sleep(look.saturating_duration_since(Instant::now())) => break,
                 () = daemon.shutdown.requested(), if running.is_empty() => break,
             };
             match ended {
-                Ok((unit, outcome)) => {
+                Ok((task, (unit, outcome))) => {
+                    names.remove(&task);
                     failed |= told(&daemon, &unit, &outcome);
                     let left = matches!(outcome, Err(Stopped::Commit(CommitFailed::Deposed { .. })));
                     let not_before = (!left).then(|| Instant::now() + LEAVE_ALONE);
                     idle.insert(unit, Idle { watch: Watch::default(), not_before });
                 }
+                // A panic. The unit is read again later, from what was committed.
                 Err(error) => {
                     failed = true;
-                    tracing::error!(%error, "a unit's task failed");
+                    let Some(unit) = names.remove(&error.id()) else { continue };
+                    tracing::error!(unit, %error, "a unit's task failed");
+                    daemon.health.condition(format!("checkpoint of {unit}")).not_ready(error.to_string());
+                    let not_before = Some(Instant::now() + LEAVE_ALONE);
+                    idle.insert(unit, Idle { watch: Watch::default(), not_before });
                 }
             }
         }

@@ -119,6 +119,19 @@ async fn a_document_is_swapped_only_for_the_version_that_was_read() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_is_not_there_is_a_trouble_and_no_race() {
+    if !cfg!(all(feature = "s3", feature = "gs", feature = "az")) {
+        return;
+    }
+    for address in ["s3://bucket/some/where", "gs://bucket", "az://account/container/where"] {
+        let bucket = Bucket { objects: Objects::start(), address };
+        bucket.objects.lose_bucket();
+        let taken = Lease::acquire(bucket.store(), "a", "me", Patience::Once).await;
+        assert!(matches!(taken, Err(StoreFailed::Unavailable { .. })), "{address}: {taken:?}");
+    }
+}
+
+#[tokio::test]
 async fn lost_answers_are_settled_and_two_writers_at_once_are_told_apart() {
     for (name, place) in places() {
         let mut lease = Lease::acquire(place.store(), "a", "me", Patience::Once).await.unwrap();

@@ -29,6 +29,11 @@ impl Health {
         Condition { health: self.clone(), name }
     }
 
+    /// Leaves out the condition of this name until somebody sets it again.
+    pub fn forget(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
     /// Whether every condition is met.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -87,6 +92,9 @@ mod tests {
         assert!(health.is_ready());
         // Asking for a condition again does not forget what is known of it.
         let _ = health.condition("store");
+        assert!(health.is_ready());
+        receiver.not_ready("answers 401: mend the token");
+        health.forget("receiver");
         assert!(health.is_ready());
     }
 }

@@ -24,6 +24,8 @@ struct State {
     objects: BTreeMap<String, (Bytes, u64)>,
     generation: u64,
     losses: VecDeque<Loss>,
+    /// Whether there is no bucket.
+    missing: bool,
 }
 
 impl Objects {
@@ -47,6 +49,11 @@ impl Objects {
         lock(&self.state).losses.extend(losses);
     }
 
+    /// Has no bucket from now on.
+    pub fn lose_bucket(&self) {
+        lock(&self.state).missing = true;
+    }
+
     /// Paths and contents.
     pub fn contents(&self) -> BTreeMap<String, Bytes> {
         lock(&self.state).objects.iter().map(|(path, (content, _))| (path.clone(), content.clone())).collect()
@@ -56,6 +63,9 @@ impl Objects {
 impl State {
     fn answer(&mut self, request: &Request<Bytes>) -> Answer {
         let path = request.uri().path().to_owned();
+        if self.missing {
+            return reply(404, None, Bytes::from_static(b"<Error><Code>NoSuchBucket</Code></Error>"));
+        }
         match *request.method() {
             Method::GET => match self.objects.get(&path) {
                 Some((content, generation)) => reply(200, Some(*generation), content.clone()),

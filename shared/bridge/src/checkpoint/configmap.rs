@@ -144,7 +144,8 @@ impl ConfigMapStore {
         match answer.status {
             200 | 201 => state.seen = Some(answer.body),
             // It has changed, was made, or was deleted meanwhile.
-            409 | 404 => return Ok(false),
+            409 => return Ok(false),
+            404 if !is_new => return Ok(false),
             _ => return Err(Problem { what: "written", reason: answer.problem() }),
         }
         Ok(true)

@@ -171,7 +171,8 @@ impl Lease {
     /// Takes the unit as `watch` has last seen it, also from an owner who lives: its next write is a conflict, and it stops.
     ///
     /// # Errors
-    /// [`StoreFailed::Conflict`] when it has changed since.
+    /// [`StoreFailed::Conflict`] when it has changed since; [`StoreFailed::Unavailable`] when the store refuses it although it
+    /// has not.
     pub async fn take(
         store: &Arc<dyn CheckpointStore>,
         unit: &str,
@@ -189,8 +190,11 @@ impl Lease {
             beat: found.map_or(0, |document| document.beat.wrapping_add(1)),
             position: found.map_or(Value::Null, |document| document.position.clone()),
         };
-        let version = store.store(&document, expected).await?;
-        Ok(Self { store: Arc::clone(store), document, version, unsettled: None })
+        match store.store(&document, expected).await {
+            Ok(version) => Ok(Self { store: Arc::clone(store), document, version, unsettled: None }),
+            Err(StoreFailed::Conflict(_)) if store.load(unit).await? == watch.found => Err(refused(unit)),
+            Err(failed) => Err(failed),
+        }
     }
 
     /// The committed position, `None` before the first commit.
@@ -235,7 +239,10 @@ impl Lease {
                 self.took(document, version);
                 Ok(())
             }
-            Err(StoreFailed::Conflict(_)) => self.settle().await,
+            Err(StoreFailed::Conflict(_)) => {
+                self.settle().await?;
+                if self.document == document { Ok(()) } else { Err(refused(&document.unit).into()) }
+            }
             Err(failed) => Err(failed.into()),
         }
     }
@@ -261,5 +268,16 @@ impl Lease {
         self.document = document;
         self.version = version;
         self.unsettled = None;
+    }
+}
+
+/// A store that speaks of a conflict where nobody has written: a policy of the cloud's that forbids writing, for one.
+fn refused(unit: &str) -> StoreFailed {
+    StoreFailed::Unavailable {
+        place: unit.to_owned(),
+        what: "written",
+        reason: "the store refuses it as if another process had written, and none has; look for a policy, lock or lease of \
+                 the cloud's on it"
+            .to_owned(),
     }
 }

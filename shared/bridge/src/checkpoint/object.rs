@@ -131,6 +131,7 @@ impl ObjectCheckpoints {
 
     async fn store_now(&self, document: &Document, expected: Expected) -> Result<Version, StoreFailed> {
         let unit = &document.unit;
+        let updates = matches!(expected, Expected::Version(_));
         let mode = match expected {
             Expected::Anything => PutMode::Overwrite,
             Expected::Absent => PutMode::Create,
@@ -139,10 +140,11 @@ impl ObjectCheckpoints {
         let options = PutOptions { mode, ..PutOptions::default() };
         match self.objects.put_opts(&self.path(unit), document.text().into(), options).await {
             Ok(put) => Ok(version(put.e_tag, put.version)),
-            // An object to be updated that is not there is a conflict too: it was there.
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. }) => {
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
                 Err(StoreFailed::Conflict(self.place(unit)))
             }
+            // What is to be updated was there; where something is to be made, its bucket is what is not there.
+            Err(Error::NotFound { .. }) if updates => Err(StoreFailed::Conflict(self.place(unit))),
             Err(error) => Err(self.unavailable(unit, "written", &error)),
         }
     }

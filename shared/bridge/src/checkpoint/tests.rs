@@ -1,6 +1,6 @@
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use audit_service::health::Health;
 use serde_json::{Value, json};
@@ -87,6 +87,8 @@ struct Remote {
     lose_read: AtomicU32,
     lose_before: AtomicU32,
     lose_after: AtomicU32,
+    /// It says of every write that it is a conflict.
+    refuses: AtomicBool,
 }
 
 impl Remote {
@@ -127,7 +129,7 @@ impl CheckpointStore for Remote {
                     version.is_some_and(|version| version.to_string() == expected.0)
                 }
             };
-            if !fits {
+            if !fits || self.refuses.load(Ordering::SeqCst) {
                 return Err(StoreFailed::Conflict("remote".into()));
             }
             let version = version.unwrap_or(0) + 1;
@@ -142,6 +144,24 @@ impl CheckpointStore for Remote {
 
 fn position(store: &Remote) -> Value {
     store.held.lock().unwrap().as_ref().unwrap().0.position.clone()
+}
+
+#[tokio::test]
+async fn a_refusal_where_nobody_has_written_is_no_conflict_and_commits_nothing() {
+    let store = Arc::new(Remote::default());
+    store.refuses.store(true, Ordering::SeqCst);
+    let taken = Lease::acquire(store.clone(), "a", "me", Patience::Once).await;
+    assert!(matches!(taken, Err(StoreFailed::Unavailable { .. })), "{taken:?}");
+    store.refuses.store(false, Ordering::SeqCst);
+    let mut lease = Lease::acquire(store.clone(), "a", "me", Patience::Once).await.unwrap();
+    lease.commit(Some(json!(1))).await.unwrap();
+    store.refuses.store(true, Ordering::SeqCst);
+    let refused = lease.commit(Some(json!(2))).await;
+    assert!(matches!(refused, Err(CommitFailed::Store(StoreFailed::Unavailable { .. }))), "{refused:?}");
+    assert_eq!((position(&store), lease.position()), (json!(1), Some(&json!(1))));
+    store.refuses.store(false, Ordering::SeqCst);
+    lease.commit(Some(json!(2))).await.unwrap();
+    assert_eq!(position(&store), json!(2));
 }
 
 #[tokio::test]

@@ -98,7 +98,8 @@ pub struct Swept<L> {
     metrics: Metrics,
 }
 
-type Asked = (Request, Duration, Result<Page, ReadFailed>);
+/// A request, when it was made and when it was answered, since the start, and the answer.
+type Asked = (Request, Duration, Duration, Result<Page, ReadFailed>);
 
 impl<L: TimedLog> Swept<L> {
     /// `once` makes a refusal an error instead of a matter of readiness.
@@ -144,13 +145,19 @@ impl<L: TimedLog> Swept<L> {
                 budget.wait().await;
                 let asked = start.elapsed();
                 let answer = log.read(&request).await;
-                (request, asked, answer)
+                // An answer may lie here for long while the receiver is down: its time is that of its arrival.
+                let answer =
+                    answer.map(|page| Page { served: page.served.or(Some(Time::of_machine())), ..page });
+                (request, asked, start.elapsed(), answer)
             });
         }
         Some(Duration::MAX)
     }
 
-    fn answered(&mut self, (request, asked, answer): Asked) -> Result<Option<Batch<Marks>>, ReadFailed> {
+    fn answered(
+        &mut self,
+        (request, asked, answered, answer): Asked,
+    ) -> Result<Option<Batch<Marks>>, ReadFailed> {
         let page = match answer {
             Ok(page) => page,
             Err(failed) => return self.failed(&request, failed).map(|()| None),
@@ -165,7 +172,7 @@ impl<L: TimedLog> Swept<L> {
         );
         self.backoff.reset();
         self.condition.ready();
-        if self.clock.observe(self.start.elapsed(), page.served.unwrap_or_else(Time::of_machine)) {
+        if page.served.is_some_and(|served| self.clock.observe(answered, served)) {
             tracing::info!(unit = self.unit, served = ?page.served, "the clock was set to the service's");
         }
         let emitted = self.machine.page(&request, self.clock.at(asked), page.found, page.token);
