@@ -235,3 +235,6 @@ impl<L: TimedLog> Source for Swept<L> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
