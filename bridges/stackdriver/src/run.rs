@@ -1,7 +1,7 @@
 //! `run`: one reading unit a cluster's log, and one a subscription.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError};
 
 use audit_bridge::Convert;
 use audit_bridge::checkpoint;
@@ -28,6 +28,8 @@ struct Shared<C> {
     shutdown: Shutdown,
     /// Of each project.
     budgets: std::sync::Mutex<HashMap<String, Budget>>,
+    /// Logs that are read, once all is known of them.
+    read: std::sync::Mutex<HashSet<String>>,
 }
 
 /// Makes the daemon: units to run, ports to serve.
@@ -51,9 +53,17 @@ pub async fn run<C: Convert>(
     once: bool,
     shutdown: Shutdown,
 ) -> Result<(), Failure> {
-    let budgets = std::sync::Mutex::default();
-    let shared =
-        Arc::new(Shared { config, google, convert: Arc::new(convert), daemon, once, shutdown, budgets });
+    let (budgets, read) = Default::default();
+    let shared = Arc::new(Shared {
+        config,
+        google,
+        convert: Arc::new(convert),
+        daemon,
+        once,
+        shutdown,
+        budgets,
+        read,
+    });
     let mut units = JoinSet::new();
     for source in shared.config.sources() {
         let (unit, work) = (source.unit(), Arc::clone(&shared).read_log(source));
@@ -73,6 +83,10 @@ impl<C: Convert> Shared<C> {
             () = self.shutdown.requested() => return Ok(()),
         };
         let unit = source.unit();
+        if !self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(unit.clone()) {
+            let twice = format!("two of `sources` turned out to be `{unit}`: leave one of them out");
+            return Err(Stopped::Source(twice));
+        }
         let condition = self.daemon.health.condition(source_condition(&unit));
         let log = Arc::new(self.google.log(&source));
         let budget = self.budget(source.project.as_deref().unwrap_or_default());
@@ -115,7 +129,7 @@ impl<C: Convert> Shared<C> {
 
     /// The budget of a project, which all its sources share.
     fn budget(&self, project: &str) -> Budget {
-        let mut budgets = self.budgets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Budget::new(self.config.requests_per_minute / 60.0);
         budgets.entry(project.to_owned()).or_insert_with(new).clone()
     }

@@ -198,12 +198,17 @@ impl Subscription {
 
 impl Source for Subscription {
     type Position = UpTo;
-    type Failed = std::convert::Infallible;
+    type Failed = ReadFailed;
 
     async fn next(&mut self) -> Result<Option<Batch<UpTo>>, Self::Failed> {
         let wait = if self.once { IDLE } else { Duration::MAX };
-        let Ok(Some((message, handler))) = tokio::time::timeout(wait, self.messages.recv()).await else {
-            return Ok(None);
+        let (message, handler) = match tokio::time::timeout(wait, self.messages.recv()).await {
+            Ok(Some(received)) => received,
+            // A task of ours ended in a panic.
+            Ok(None) if !self.once => {
+                return Err(ReadFailed::Refused("the stream's reader has ended".into()));
+            }
+            _ => return Ok(None),
         };
         let mut records = Vec::new();
         self.take(message, handler, &mut records);
