@@ -27,6 +27,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("retention", include_str!("../../migrations/0004_retention.sql")),
     ("activity", include_str!("../../migrations/0005_activity.sql")),
     ("bounds", include_str!("../../migrations/0006_bounds.sql")),
+    ("users", include_str!("../../migrations/postgres/0007_users.sql")),
 ];
 
 /// The lock that writers hold. Any number that nobody else uses.

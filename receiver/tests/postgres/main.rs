@@ -13,8 +13,8 @@ mod server;
 use audit_receiver::activity::{Activity, Entry};
 use audit_receiver::outputs::Only;
 use audit_receiver::store::{
-    self, ActivityFilter, Alert, Batch, Filter, Keep, Location, Quarantined, Route, Silence, Store,
-    StoreError,
+    self, ActivityFilter, Alert, AlertsWanted, Batch, Filter, Keep, Location, Quarantined, Route, Silence,
+    Store, StoreError, Subject,
 };
 use server::Server;
 use uuid::Uuid;
@@ -156,6 +156,24 @@ async fn two_stores_on_one_database_are_one() {
     assert_eq!(identities().await, 0);
     assert_eq!(two.record(batch([1, 2])).await.unwrap().new, [true, true]);
     two.close().await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_longer_than_indexes_take_is_stored() {
+    let Some(server) = Server::start() else { return };
+    let url = server.database("names").await;
+    let store = open(&url).await;
+    // Nothing to compress.
+    let name = (0..1000u32).map(|part| Uuid::new_v5(&Uuid::nil(), &part.to_be_bytes()).to_string());
+    let subject = Subject { user: name.collect(), ..Subject::default() };
+    let wanted = AlertsWanted { user: Some(subject.user.clone()), ..AlertsWanted::default() };
+    store
+        .record(Batch { alerts: vec![Alert { subject, ..alert(1) }, alert(2)], ..Batch::default() })
+        .await
+        .unwrap();
+    assert_eq!(store.page(i64::MAX, &wanted, 9).await.unwrap().len(), 1);
+    let user = wanted.user.unwrap();
+    assert_eq!(store::erase(&url.parse().unwrap(), &user, "me", 1).await.unwrap().alerts, 1);
 }
 
 #[tokio::test]
