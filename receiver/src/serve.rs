@@ -118,9 +118,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
     };
     tokio::spawn(retention.run(location));
     tokio::spawn(freshness::watch(fresh, config.silent_after.0, store.clone(), hostname(), counters.clone()));
-    if outputs::routes(&config.outputs).iter().any(|route| route.group.is_some()) {
-        tokio::spawn(close_groups(store.clone()));
-    }
+    // Also when nothing is grouped any more: what was must go out.
+    tokio::spawn(close_groups(store.clone()));
     let mut outputs = outputs::start(&config.outputs, &store, &counters, &late)?;
 
     http::serve(intake_port, tls, intake::router(intake), config.connections, shutdown).await;

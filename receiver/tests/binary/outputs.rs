@@ -247,3 +247,25 @@ fn alerts_alike_come_as_one_at_every_output_and_all_are_in_the_store() {
     assert!(said.contains("(6 more in "), "{said}");
     assert_eq!((target.file("siem.jsonl").lines().count(), target.alerts()), (7, 7));
 }
+
+#[test]
+fn what_was_grouped_comes_when_nothing_is_grouped_any_more() {
+    let chat = |group: &str| {
+        format!(
+            "silent_after: 0s\noutputs: {{stdout: false, file: {{chat: {{path: $DIR/chat.jsonl{group}}}}}}}"
+        )
+    };
+    let mut before = Target::start(&chat(", group: 1s"), |_| {});
+    let body: Value = (0..7).map(|at| event(at, "create", "")).collect();
+    assert_eq!(ask(before.intake, "/k8s_audit", "", &body.to_string()).1["alerts"], 7);
+    // Alone it would say so itself.
+    before.signal("KILL");
+    before.ended();
+    let store = before.folder.path().join("alerts.db");
+    let target = Target::start(&chat(""), |folder| {
+        for name in ["alerts.db", "alerts.db-wal"] {
+            std::fs::copy(store.with_file_name(name), folder.join(name)).unwrap();
+        }
+    });
+    becomes("the rest", || target.file("chat.jsonl").contains("(6 more in "));
+}
