@@ -16,6 +16,9 @@ use super::{Output, Progress, Waiting, config};
 /// The longest wait that a server may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
+/// About as much of an answer is read, in bytes.
+const LONGEST_ANSWER: usize = 64 << 10;
+
 /// How much of an answer is repeated in a reason.
 const EXCERPT: usize = 200;
 
@@ -82,11 +85,13 @@ impl Http {
         let status = answer.status();
         let wait = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let wait = wait.map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
-        let said = match answer.chunk().await {
-            Ok(Some(chunk)) => String::from_utf8_lossy(&chunk).into_owned(),
-            _ => String::new(),
-        };
-        verdict(self.config.form, status, &said, wait)
+        let mut said = Vec::new();
+        while said.len() < LONGEST_ANSWER
+            && let Ok(Some(chunk)) = answer.chunk().await
+        {
+            said.extend_from_slice(&chunk);
+        }
+        verdict(self.config.form, status, &String::from_utf8_lossy(&said), wait)
     }
 
     /// One request; what is refused among several is found by sending each alone.

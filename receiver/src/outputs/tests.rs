@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use audit_service::metrics::Metrics;
+use futures_util::StreamExt;
 use uuid::Uuid;
 
 use super::*;
@@ -118,6 +119,25 @@ async fn a_refused_alert_stands_in_nobodys_way_and_a_server_in_trouble_keeps_all
     }
     let progress = http("http://127.0.0.1:1/secret", "").write(&waiting(0..1)).await;
     assert!(!progress.failed.as_ref().unwrap().0.contains("secret"), "{progress:?}");
+}
+
+#[tokio::test]
+async fn an_answer_is_read_to_its_end() {
+    let handler = move || {
+        let pieces = [r#"{"partialSuccess":{"#, r#""rejectedLogRecords":"1","errorMessage":"odd"}}"#];
+        let pieces = futures_util::stream::iter(pieces).then(async |piece| {
+            // Each is sent before the next is there.
+            tokio::task::yield_now().await;
+            Ok::<_, io::Error>(piece)
+        });
+        std::future::ready(axum::body::Body::from_stream(pieces))
+    };
+    let router = axum::Router::new().route("/", axum::routing::post(handler));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(audit_service::http::serve(listener, None, router, Default::default(), Shutdown::new()));
+    let progress = http(&url, r#","form":"otlp""#).write(&waiting(0..1)).await;
+    assert_eq!(progress.refused, [(0, "odd".to_owned())]);
 }
 
 #[tokio::test]
