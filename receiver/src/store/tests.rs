@@ -273,6 +273,17 @@ async fn alerts_alike_are_the_first_and_then_how_many_more() {
     assert_eq!(sent().await, [r#"{"output":"8"}"#]);
 }
 
+#[tokio::test]
+async fn a_group_whose_alerts_are_gone_waits_for_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = Route { group: Some(Duration::ZERO), ..Route::from("http/chat") };
+    let store = Store::open(&location(&folder), vec![chat]).await.unwrap();
+    store.record(batch(0..6)).await.unwrap();
+    retain(&store, Keep { alerts_since: i64::MAX, ..Keep::default() }).await;
+    store.close_groups().await.unwrap();
+    assert_eq!(store.backlogs().await.unwrap(), []);
+}
+
 async fn retain(store: &Store, keep: Keep) -> u64 {
     let mut removed = 0;
     loop {

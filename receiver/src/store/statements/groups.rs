@@ -61,7 +61,7 @@ pub(super) async fn first_of_groups(
 }
 
 /// Groups whose time is over: those with more than the first go on, after the last of them waits for the output in the name
-/// of all.
+/// of all, if it is still kept.
 pub(super) async fn close_groups(on: &mut Connection, now: i64) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM alert_groups WHERE until <= $1 AND more = 0")
         .bind(now)
@@ -69,7 +69,8 @@ pub(super) async fn close_groups(on: &mut Connection, now: i64) -> sqlx::Result<
         .await?;
     sqlx::query(
         "INSERT INTO deliveries (output, seq, more, over_ms) \
-         SELECT output, last_seq, more, $1 - until + span FROM alert_groups WHERE until <= $1 \
+         SELECT output, last_seq, more, $1 - until + span FROM alert_groups \
+         JOIN alerts ON alerts.seq = last_seq WHERE until <= $1 \
          ON CONFLICT DO NOTHING",
     )
     .bind(now)
