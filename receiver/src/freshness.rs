@@ -4,7 +4,7 @@
 //! A cluster goes by its id. One that a sender is bound to is fresh by that sender alone: nobody else's events can hide its
 //! silence, whatever they name. Of the others the events tell, so whoever may post can keep them fresh.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_secs(10);
 /// Clusters that are followed by their word alone; names come with events, and a stranger may send many.
 const MOST: usize = 1000;
 
+/// Most bytes of a [`key`], which may have six for each of a name: PostgreSQL takes no more than 2704 in an index.
+const LONGEST_KEY: usize = 2000;
+
 /// The newest events that came.
 #[derive(Default, Debug)]
 pub struct Freshness {
@@ -32,7 +35,9 @@ pub struct Freshness {
 
 #[derive(Default, Debug)]
 struct Seen {
-    claimed: BTreeSet<String>,
+    /// The names under which clusters came first, by their ids.
+    claimed: BTreeMap<String, String>,
+    told_of_long_names: bool,
     /// By [`key`].
     since_last_look: BTreeMap<String, i64>,
 }
@@ -64,13 +69,23 @@ impl Freshness {
         let now = nanoseconds(Timestamp::now());
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, Newest { name, time }) in newest {
-            let is_bound = self.bound.contains_key(id);
-            if (is_bound && !bound) || !(is_bound || seen.follows(id)) {
+            if key(id, name).len() > LONGEST_KEY {
+                if !std::mem::replace(&mut seen.told_of_long_names, true) {
+                    tracing::warn!(cluster = name, "not followed: its id and name take too many bytes");
+                }
                 continue;
             }
-            let time = (*time).min(now);
+            let name = match self.bound.get(id) {
+                Some(name) if bound => name,
+                Some(_) => continue,
+                None => match seen.name(id, name) {
+                    Some(name) => name,
+                    None => continue,
+                },
+            };
+            let (key, time) = (key(id, name), (*time).min(now));
             counters.newest(id, name, time);
-            let newest = seen.since_last_look.entry(key(id, name)).or_insert(time);
+            let newest = seen.since_last_look.entry(key).or_insert(time);
             *newest = time.max(*newest);
         }
     }
@@ -122,8 +137,12 @@ impl Freshness {
 }
 
 impl Seen {
-    fn follows(&mut self, id: &str) -> bool {
-        self.claimed.contains(id) || (self.claimed.len() < MOST && self.claimed.insert(id.to_owned()))
+    /// The name of the cluster of that id, the first that it came under; none when there are too many clusters.
+    fn name(&mut self, id: &str, name: &str) -> Option<&String> {
+        if !self.claimed.contains_key(id) && self.claimed.len() < MOST {
+            self.claimed.insert(id.to_owned(), name.to_owned());
+        }
+        self.claimed.get(id)
     }
 }
 
@@ -142,7 +161,8 @@ fn nanoseconds(time: Timestamp) -> i64 {
 }
 
 /// Raises an alert for each cluster whose newest event is older than `silent_after`, one for each silence, as long as there
-/// is a store. Not before that time has passed since the start: what was missed meanwhile must have had time to come.
+/// is a store. Not before that time has passed since the start, and since the store took nothing: what was missed meanwhile
+/// must have had time to come.
 pub async fn watch(
     freshness: Arc<Freshness>,
     silent_after: Duration,
@@ -150,17 +170,29 @@ pub async fn watch(
     hostname: String,
     counters: Arc<Counters>,
 ) {
-    let started = Instant::now();
+    let mut since = Instant::now();
     let often = LOOK.min(silent_after.max(Duration::from_secs(1)));
     loop {
         tokio::time::sleep(often).await;
-        let alerts = started.elapsed() > silent_after && silent_after > Duration::ZERO;
+        let is_healthy = store.health().borrow().is_ok();
+        let alerts = has_passed(silent_after, &mut since, is_healthy, Instant::now());
         match look(&freshness, alerts.then_some(silent_after), &store, &hostname, &counters).await {
             Err(StoreError::Closed) => return,
-            Err(error) => tracing::warn!(%error, "which clusters are silent is not known"),
+            Err(error) => {
+                since = Instant::now();
+                tracing::warn!(%error, "which clusters are silent is not known");
+            }
             Ok(()) => {}
         }
     }
+}
+
+/// Whether events have had so much time to come `since` the store could take them, if that time is given.
+fn has_passed(silent_after: Duration, since: &mut Instant, is_healthy: bool, now: Instant) -> bool {
+    if !is_healthy {
+        *since = now;
+    }
+    silent_after > Duration::ZERO && now.duration_since(*since) > silent_after
 }
 
 async fn look(

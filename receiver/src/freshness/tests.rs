@@ -112,6 +112,34 @@ async fn many_names_push_out_no_bound_cluster() {
     assert_eq!(watched.known().await.len(), MOST + 1);
 }
 
+#[tokio::test]
+async fn an_id_has_one_name_and_a_long_one_keeps_nobody_from_being_silent() {
+    let watched = Watched::new(Freshness::default()).await;
+    for name in ["prod", "p", "q"] {
+        watched.came(("arn:1", name), false, 100);
+    }
+    // In JSON six bytes each.
+    watched.came((&"\u{1}".repeat(500), "n"), false, 100);
+    watched.came(("arn:2", &"\u{1}".repeat(500)), false, 100);
+    assert_eq!(watched.silent().await, ["prod"]);
+    assert_eq!(watched.store.clusters().await.unwrap().len(), 1);
+    let metrics = watched.metrics.encode();
+    let gauges = metrics.lines().filter(|line| line.starts_with("test_newest_event_timestamp_seconds{"));
+    assert_eq!(gauges.count(), 1, "{metrics}");
+}
+
+#[test]
+fn a_silence_counts_from_when_events_can_be_taken() {
+    let (second, begun) = (Duration::from_secs(1), Instant::now());
+    let mut since = begun;
+    let mut passed =
+        |seconds, is_healthy| has_passed(3 * second, &mut since, is_healthy, begun + seconds * second);
+    assert_eq!([3, 4].map(|seconds| passed(seconds, true)), [false, true]);
+    assert_eq!([8, 9].map(|seconds| passed(seconds, false)), [false, false], "nothing could come");
+    assert_eq!([12, 13].map(|seconds| passed(seconds, true)), [false, true]);
+    assert!(!has_passed(Duration::ZERO, &mut since, true, begun + 99 * second), "never");
+}
+
 #[test]
 fn a_key_is_read_as_it_was_written_and_no_name_passes_for_one() {
     for (id, name) in [("a", "a"), ("arn:1", "prod"), ("\u{0}\"", r#"["arn:1","prod"]"#), ("", "")] {
