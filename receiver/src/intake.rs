@@ -139,7 +139,12 @@ impl Intake {
         let Admitted { scope, bound, bytes, held } = admitted;
         // What comes of a body may be many times its size: nothing is evaluated before that has room.
         let mut room = self.limits.room(most_entries(bytes.len()) * ENTRY).await;
-        let outcome = self.evaluate(bytes, scope).await?;
+        let outcome = self
+            .work(move |evaluator| {
+                let most = most_entries(bytes.len());
+                evaluator.evaluate_within(&payload::text(&bytes), &scope, most).map_err(Refusal::Malformed)
+            })
+            .await?;
         drop(held);
         body::shrink(&mut room, outcome.size());
         Evaluated { outcome: &outcome }.emit(&self.counters);
@@ -162,18 +167,30 @@ impl Intake {
 
     async fn settle_records(&self, admitted: Admitted) -> Result<records::Answer, Refusal> {
         let Admitted { scope, bytes, held, .. } = admitted;
-        let quarantined = records::read(&payload::text(&bytes), &scope)?;
-        let count = quarantined.len();
-        for record in &quarantined {
+        let mut room = self.limits.room(most_entries(bytes.len()) * ENTRY).await;
+        let outcome = self
+            .work(move |evaluator| {
+                let quarantined = records::read(&payload::text(&bytes), &scope, most_entries(bytes.len()))?;
+                Ok(Outcome {
+                    received: quarantined.len(),
+                    alerts: quarantined.iter().filter_map(|record| evaluator.set_aside(record)).collect(),
+                    quarantined: quarantined.into_iter().enumerate().collect(),
+                    ..Outcome::default()
+                })
+            })
+            .await?;
+        drop(held);
+        body::shrink(&mut room, outcome.size());
+        let Outcome { received, quarantined, alerts, .. } = outcome;
+        for (_, record) in &quarantined {
             Quarantining { record }.emit(&self.counters);
         }
-        let alerts: Vec<_> =
-            quarantined.iter().filter_map(|record| self.evaluator.set_aside(record)).collect();
         let rules: Vec<_> = alerts.iter().map(|alert| alert.rule.clone()).collect();
+        let quarantined = quarantined.into_iter().map(|(_, record)| record).collect();
         let new = self.record(Batch { alerts, quarantined, ..Batch::default() }).await?;
-        drop(held);
+        drop(room);
         self.counters.alerts(rules.iter().zip(&new));
-        Ok(records::Answer { quarantined: count })
+        Ok(records::Answer { quarantined: received })
     }
 
     /// Lets the sender in, then reads the body: in this order.
@@ -208,19 +225,19 @@ impl Intake {
         Ok(read)
     }
 
-    /// Splits and evaluates on a thread for heavy work, as many at once as there are workers.
-    async fn evaluate(&self, bytes: Vec<u8>, scope: Scope) -> Result<Outcome, Refusal> {
+    /// Does what may be long on a thread for heavy work, as many at once as there are workers.
+    async fn work(
+        &self,
+        work: impl FnOnce(&Evaluator) -> Result<Outcome, Refusal> + Send + 'static,
+    ) -> Result<Outcome, Refusal> {
         let worker = self.workers.clone().acquire_owned().await.map_err(|_| Refusal::Stopping)?;
         let evaluator = self.evaluator.clone();
         let work = tokio::task::spawn_blocking(move || {
             let _worker = worker;
-            evaluator.evaluate_within(&payload::text(&bytes), &scope, most_entries(bytes.len()))
+            work(&evaluator)
         });
-        match work.await {
-            Ok(outcome) => outcome.map_err(Refusal::Malformed),
-            // The body stays with its sender, who tries again; the panic itself is in the log.
-            Err(_) => Err(Refusal::Stopping),
-        }
+        // After a panic the body stays with its sender, who tries again; the panic itself is in the log.
+        work.await.unwrap_or(Err(Refusal::Stopping))
     }
 
     async fn record(&self, batch: Batch) -> Result<Vec<bool>, Refusal> {

@@ -210,6 +210,16 @@ async fn a_bridges_records_are_kept_and_raise_one_alert() {
 }
 
 #[tokio::test]
+async fn records_are_within_the_bounds_of_bodies() {
+    let receiver = Receiver::start().await;
+    let records = vec![json!({"reason": "", "source": "", "record": 0}); 20_000];
+    let (status, problem) = receiver.post("/quarantine", json!({"records": records}).to_string()).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(problem["error"].as_str().unwrap().contains("too many records"), "{problem}");
+    assert_eq!(receiver.stored().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
 async fn methods_and_paths_are_told_apart() {
     let receiver = Receiver::start().await;
     let get = Request::get("/k8s_audit").body(Body::empty()).unwrap();
