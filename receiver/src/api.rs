@@ -252,13 +252,13 @@ async fn rules(State(api): State<Arc<Api>>, uri: Uri) -> Answer {
 async fn quarantine(State(api): State<Arc<Api>>, uri: Uri) -> Answer {
     let query = Query::of(&uri);
     let (after, limit) = (query.number("after")?.unwrap_or(0), query.limit()?);
-    let kept = api.store.quarantined(after, query.text("cluster").as_deref(), limit).await?;
-    let next = kept.last().map(|last| last.seq.into());
-    let items = kept.iter().map(|kept| {
-        let stored_at = Timestamp::from_millisecond(kept.stored_at).unwrap_or_default().to_string();
+    let listed = api.store.quarantine_list(after, query.text("cluster").as_deref(), limit).await?;
+    let next = listed.last().map(|last| last.seq.into());
+    let items = listed.iter().map(|listed| {
+        let stored_at = Timestamp::from_millisecond(listed.stored_at).unwrap_or_default().to_string();
         json!({
-            "number": kept.seq, "stored_at": stored_at, "cluster": kept.quarantined.cluster,
-            "source": kept.quarantined.source, "reason": kept.quarantined.reason, "bytes": kept.quarantined.record.len(),
+            "number": listed.seq, "stored_at": stored_at, "cluster": listed.cluster, "source": listed.source,
+            "reason": listed.reason, "bytes": listed.bytes,
         })
     });
     Ok(page(items.collect(), next, limit))

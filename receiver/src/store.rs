@@ -13,15 +13,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use activity::{ActivityFilter, Shown};
 pub use alert::{Alert, AlertsWanted, Stored, Subject};
 pub use beside::{
-    activity, add_silence, backlogs, erase, erasures, quarantine_counts, quarantined, read_alerts,
-    remove_silence, retry, silences,
+    activity, add_silence, backlogs, erase, erasures, quarantine_counts, quarantine_list, quarantined,
+    read_alerts, remove_silence, retry, silences,
 };
 use database::Database;
 pub use erasure::Erasure;
 pub use error::{Health, OpenFailed, StoreError};
 pub use location::{Location, NoLocation};
 use quarantine::SetAside;
-pub use quarantine::{Kept, Quarantined};
+pub use quarantine::{Kept, Listed, Quarantined};
 pub use query::Filter;
 pub use retention::{Keep, Retained, Usage};
 pub use route::{Backlog, Route, Waiting};
@@ -210,17 +210,17 @@ impl Store {
         self.reader.activity_page(before, id, limit).await
     }
 
-    /// Up to `limit` quarantined records after the place `after`, of one cluster if given, oldest first.
+    /// Up to `limit` quarantined records after the place `after`, of one cluster if given, oldest first; without themselves.
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn quarantined(
+    pub async fn quarantine_list(
         &self,
         after: i64,
         cluster: Option<&str>,
         limit: u32,
-    ) -> Result<Vec<Kept>, StoreError> {
-        self.reader.quarantined(after, cluster, limit).await
+    ) -> Result<Vec<Listed>, StoreError> {
+        self.reader.quarantine_list(after, cluster, limit).await
     }
 
     /// All silences that there ever were, oldest first.

@@ -2,7 +2,7 @@
 
 use super::database::Database;
 use super::erasure::{self, Erasure};
-use super::{ActivityFilter, Backlog, Filter, Kept, Location, Shown, Silence, StoreError};
+use super::{ActivityFilter, Backlog, Filter, Kept, Listed, Location, Shown, Silence, StoreError};
 
 /// Quarantined records read at once.
 const PAGE: u32 = 100;
@@ -19,7 +19,21 @@ pub async fn read_alerts(
     Database::read_only(location).alerts(filter, each).await
 }
 
-/// Up to `limit` quarantined records after the place `after`, of one cluster if given, oldest first.
+/// Up to `limit` quarantined records after the place `after`, of one cluster if given, oldest first; without themselves.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn quarantine_list(
+    location: &Location,
+    after: i64,
+    cluster: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Listed>, StoreError> {
+    Database::read_only(location).quarantine_list(after, cluster, limit).await
+}
+
+/// Up to `limit` quarantined records after the place `after`, of one cluster if given, oldest first: not as many when they
+/// are large. None when there are no more.
 ///
 /// # Errors
 /// When the store can't be read.

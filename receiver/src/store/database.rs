@@ -7,8 +7,8 @@ use super::postgres::{self, Postgres};
 use super::query::Filter;
 use super::sqlite::{self, Sqlite};
 use super::{
-    ActivityFilter, AlertsWanted, Backlog, Erasure, Kept, Location, OpenFailed, Recorded, Route, Shown,
-    Silence, StoreError, Stored, Usage, Waiting, Write,
+    ActivityFilter, AlertsWanted, Backlog, Erasure, Kept, Listed, Location, OpenFailed, Recorded, Route,
+    Shown, Silence, StoreError, Stored, Usage, Waiting, Write,
 };
 
 /// A database, for reading.
@@ -113,6 +113,15 @@ impl Database {
         limit: u32,
     ) -> Result<Vec<Kept>, StoreError> {
         ask!(self, quarantined(after, cluster, limit))
+    }
+
+    pub(super) async fn quarantine_list(
+        &self,
+        after: i64,
+        cluster: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Listed>, StoreError> {
+        ask!(self, quarantine_list(after, cluster, limit))
     }
 
     pub(super) async fn quarantine_counts(&self) -> Result<Vec<(String, String, String, i64)>, StoreError> {

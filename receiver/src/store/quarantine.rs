@@ -29,6 +29,23 @@ pub struct Kept {
     pub quarantined: Quarantined,
 }
 
+/// A record in the quarantine, without itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// See [`Kept`].
+    pub seq: i64,
+    /// Milliseconds since 1970.
+    pub stored_at: i64,
+    /// See [`Quarantined`].
+    pub cluster: String,
+    /// See [`Quarantined`].
+    pub source: String,
+    /// See [`Quarantined`].
+    pub reason: String,
+    /// Length of the record.
+    pub bytes: i64,
+}
+
 /// A record as it is stored.
 #[derive(Clone, Debug)]
 pub(super) struct SetAside {

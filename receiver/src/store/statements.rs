@@ -13,8 +13,8 @@ use super::super::query::{Filter, Value};
 use super::super::retention::{Kind, Old, cut};
 use super::super::{ActivityFilter, AlertsWanted, Shown, Stored};
 use super::super::{
-    Alert, Backlog, Batch, Erasure, Keep, Kept, Quarantined, Recorded, Retained, Route, Silence, Waiting,
-    Write,
+    Alert, Backlog, Batch, Erasure, Keep, Kept, Listed, Quarantined, Recorded, Retained, Route, Silence,
+    Waiting, Write,
 };
 use super::{Connection, Driver, shrink, used};
 use crate::activity::Activity;
@@ -34,7 +34,7 @@ mod retention;
 mod silences;
 
 pub(in crate::store) use activity::activity;
-pub(in crate::store) use kept::{clusters, quarantine_counts, quarantined};
+pub(in crate::store) use kept::{clusters, quarantine_counts, quarantine_list, quarantined};
 pub(in crate::store) use pages::{activity_page, hits, page};
 pub(in crate::store) use retention::{erase, erase_record, erasures, note_erasure, usage};
 pub(in crate::store) use silences::{add_silence, remove_silence, silences};

@@ -120,7 +120,7 @@ async fn a_record_is_kept_without_secrets_and_known_as_it_came() {
     };
     let quarantined = vec![record("first"), record("second"), record("first")];
     store.record(Batch { quarantined, ..Batch::default() }).await.unwrap();
-    let kept = store.quarantined(0, None, 9).await.unwrap();
+    let kept = super::quarantined(&location(&folder), 0, None, 9).await.unwrap();
     assert_eq!(kept.len(), 2, "what differs in what is left out differs");
     for kept in kept {
         assert_eq!(
@@ -130,7 +130,39 @@ async fn a_record_is_kept_without_secrets_and_known_as_it_came() {
     }
     let all = store.with_redaction(Redact::NOTHING);
     all.record(Batch { quarantined: vec![record("third")], ..Batch::default() }).await.unwrap();
-    assert_eq!(all.quarantined(2, None, 9).await.unwrap()[0].quarantined, record("third"));
+    assert_eq!(
+        super::quarantined(&location(&folder), 2, None, 9).await.unwrap()[0].quarantined,
+        record("third")
+    );
+}
+
+#[tokio::test]
+async fn large_records_are_listed_without_themselves_and_read_few_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&location(&folder), Vec::new()).await.unwrap();
+    let record = |mib: usize| Quarantined {
+        reason: "odd".to_owned(),
+        cluster: format!("of {mib}"),
+        source: String::new(),
+        record: vec![b'x'; mib << 20],
+    };
+    let quarantined = [5, 5, 9, 1].map(record).into_iter().enumerate().map(|(at, mut record)| {
+        record.record.push(at as u8);
+        record
+    });
+    store.record(Batch { quarantined: quarantined.collect(), ..Batch::default() }).await.unwrap();
+    let listed = store.quarantine_list(0, None, 9).await.unwrap();
+    assert_eq!(listed.iter().map(|listed| listed.bytes >> 20).collect::<Vec<_>>(), [5, 5, 9, 1]);
+    let read = async |after, cluster, limit| {
+        let kept = super::quarantined(&location(&folder), after, cluster, limit).await.unwrap();
+        kept.iter().map(|kept| kept.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(read(0, None, 9).await, [1, 2]);
+    assert_eq!(read(0, None, 1).await, [1]);
+    assert_eq!(read(2, None, 9).await, [3]);
+    assert_eq!(read(3, None, 9).await, [4]);
+    assert_eq!(read(0, Some("of 5"), 9).await, [1, 2]);
+    assert!(read(4, None, 9).await.is_empty());
 }
 
 #[tokio::test]
