@@ -19,6 +19,8 @@ use crate::credentials::{Credentials, Token};
 const RENEW_BEFORE: Duration = Duration::from_secs(360);
 /// After a failed renewal.
 const RENEW_AGAIN: Duration = Duration::from_secs(30);
+/// Never sooner: a fixed signature is no newer for being put again, and its life goes towards nothing.
+const RENEW_SOONEST: Duration = Duration::from_secs(1);
 
 /// Why the hub can't be used just now.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -276,7 +278,7 @@ impl Hub {
 async fn renew(mut cbs: Cbs, credentials: Arc<Credentials>, audience: String, current: Arc<Mutex<Token>>) {
     loop {
         let life = current.lock().await.life;
-        tokio::time::sleep(life.saturating_sub(RENEW_BEFORE.min(life / 5))).await;
+        tokio::time::sleep(renew_after(life)).await;
         loop {
             let renewed = async {
                 let token = token(&credentials, &audience).await?;
@@ -291,11 +293,19 @@ async fn renew(mut cbs: Cbs, credentials: Arc<Credentials>, audience: String, cu
                 Err(Unavailable::Wire(Failure::Silent { .. } | Failure::Lost { .. })) => return,
                 Err(failed) => {
                     tracing::warn!(problem = %failed, "the token was not renewed; trying again");
-                    tokio::time::sleep(RENEW_AGAIN.min(life / 10)).await;
+                    tokio::time::sleep(renew_again_after(life)).await;
                 }
             }
         }
     }
+}
+
+fn renew_after(life: Duration) -> Duration {
+    life.saturating_sub(RENEW_BEFORE.min(life / 5)).max(RENEW_SOONEST)
+}
+
+fn renew_again_after(life: Duration) -> Duration {
+    RENEW_AGAIN.min(life / 10).max(RENEW_SOONEST)
 }
 
 /// Whether a failure is one of the whole connection. A token that is not taken any more is put anew with the next one.
@@ -321,5 +331,23 @@ impl Drop for Live {
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "State(live: {})", self.live.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_renewed_in_time_and_never_in_a_storm() {
+        let seconds = Duration::from_secs;
+        assert_eq!(
+            (renew_after(seconds(3600)), renew_again_after(seconds(3600))),
+            (seconds(3240), seconds(30))
+        );
+        assert_eq!((renew_after(seconds(100)), renew_again_after(seconds(100))), (seconds(80), seconds(10)));
+        for life in [Duration::ZERO, Duration::from_millis(10), seconds(1)] {
+            assert_eq!((renew_after(life), renew_again_after(life)), (seconds(1), seconds(1)), "{life:?}");
+        }
     }
 }
