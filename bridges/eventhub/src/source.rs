@@ -40,6 +40,8 @@ pub struct Partition {
     hub: Arc<Hub>,
     /// What was read last, or where to begin.
     position: Position,
+    /// Where to begin was decided here, and no checkpoint has it yet.
+    is_new: bool,
     /// The newest message that the hub told of.
     newest: Option<i64>,
     /// Read up to here and end.
@@ -104,11 +106,13 @@ impl Partition {
     /// The partition `id` as the unit `unit`. `ready` is set while somebody must mend something.
     pub fn new(reading: &Reading, unit: &str, id: &str, position: Option<Position>, ready: Ready) -> Self {
         reading.sharing.fetch_add(1, Ordering::AcqRel);
+        let is_new = position.is_none();
         Self {
             unit: unit.to_owned(),
             id: id.to_owned(),
             hub: Arc::clone(&reading.hub),
             position: position.unwrap_or_else(|| Position::starting(reading.from, Time::of_machine())),
+            is_new,
             newest: None,
             until: reading.once.then_some(Until::Unknown),
             link: None,
@@ -273,9 +277,10 @@ impl Partition {
         if let Some(link) = &mut self.link {
             link.look_at = Instant::now() + look_every;
             let stalled = behind > 0
+                && !properties.is_empty
                 && link.link.credit() > 0
                 && link.heard.elapsed() >= look_every
-                && self.position.is_known();
+                && self.position.is_countable();
             if stalled {
                 return Err(Failure::Lost {
                     what: "reading the partition",
@@ -366,6 +371,14 @@ impl Source for Partition {
     type Failed = GaveUp;
 
     async fn next(&mut self) -> Result<Option<Batch<Position>>, GaveUp> {
+        if std::mem::take(&mut self.is_new) && self.position.since.is_some() {
+            // Kept at once: where nothing comes for long, the next start would else begin at another time.
+            return Ok(Some(Batch {
+                records: Vec::new(),
+                position: Some(self.position.clone()),
+                load: None,
+            }));
+        }
         loop {
             if self.is_done() {
                 return Ok(None);
@@ -381,5 +394,6 @@ impl Source for Partition {
 impl Drop for Partition {
     fn drop(&mut self) {
         self.credit.leave();
+        self.hub_metrics.forget(&self.unit);
     }
 }

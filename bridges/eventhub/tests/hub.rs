@@ -351,6 +351,52 @@ async fn a_link_on_which_nothing_comes_although_messages_wait_is_made_anew() {
 }
 
 #[tokio::test]
+async fn so_is_one_on_which_nothing_ever_came() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 1);
+    let policy = fake.connection_string("audit").parse().unwrap();
+    let hub = hub_with(&fake, Credentials::Policy(policy), Duration::from_secs(1));
+    let reading = reading(&hub, false);
+    let mut read = partition(&reading, "0", None);
+    let mute = async {
+        while held.readers(0) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        held.mute(0);
+        fill(&held, 0, 0..5);
+    };
+    let (texts, ()) = tokio::join!(take(&mut read, 5), mute);
+    assert_eq!(texts, numbers(0..5));
+    assert_eq!(fake.attached().len(), 2);
+}
+
+#[tokio::test]
+async fn a_partition_that_is_not_read_any_more_leaves_no_lag_behind() {
+    let fake = EventHubs::start();
+    let held = fake.hub("audit", 1);
+    let hub = hub(&fake);
+    let registry = audit_service::metrics::Metrics::new("test", "0");
+    let reading = Reading { hub_metrics: HubMetrics::new(&registry), ..reading(&hub, false) };
+    let gauges = ["test_lag{", "test_enqueued{"];
+    fill(&held, 0, 0..5);
+    let mut read = partition(&reading, "0", None);
+    take(&mut read, 5).await;
+    // It is asked how far behind it is once nothing more comes.
+    let counted = async {
+        while !gauges.iter().all(|gauge| registry.encode().contains(gauge)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        more = read.next() => panic!("{more:?}"),
+        () = counted => {}
+    }
+    drop(read);
+    let counted = registry.encode();
+    assert!(!gauges.iter().any(|gauge| counted.contains(gauge)), "{counted}");
+}
+
+#[tokio::test]
 async fn over_tls_with_an_authority_of_ones_own() {
     audit_service::tls::install();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -61,8 +61,8 @@ impl HubMetrics {
         self.lag.get_or_create(&only(unit)).set(messages);
     }
 
-    /// Another replica reads the partition now.
-    pub fn forget(&self, unit: &str) {
+    /// The partition is not read here any more: another replica knows better.
+    pub(super) fn forget(&self, unit: &str) {
         self.lag.remove(&only(unit));
         self.enqueued.remove(&only(unit));
     }

@@ -76,9 +76,9 @@ impl Position {
         }
     }
 
-    /// Whether a message was read.
-    pub(super) fn is_known(&self) -> bool {
-        self.sequence.is_some()
+    /// Whether the messages behind it can be counted: a time or an offset doesn't tell how many are before it.
+    pub(super) fn is_countable(&self) -> bool {
+        self.sequence.is_some() || self.start() == Start::Earliest
     }
 
     /// What an operator wrote: `earliest`, `latest`, a time, a span ago, or a position as JSON.
