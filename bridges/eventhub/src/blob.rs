@@ -61,6 +61,11 @@ pub enum Unreadable {
     /// The storage account does not answer.
     #[error("`{url}` does not answer: {reason}")]
     Unreachable { url: String, reason: String },
+    /// It has no such container.
+    #[error(
+        "there is no container `{url}`: check `start_checkpoints`, or leave it out where there was no earlier reader"
+    )]
+    Missing { url: String },
     /// It says no.
     #[error(
         "`{url}` answers {status}: reading needs the role `Storage Blob Data Reader` on the container, or its account's key"
@@ -142,6 +147,13 @@ impl Container {
         })?;
         match answer.status().as_u16() {
             200 => Ok(Some(of_metadata(answer.headers()))),
+            404 if answer
+                .headers()
+                .get("x-ms-error-code")
+                .is_some_and(|code| code == "ContainerNotFound") =>
+            {
+                Err(Unreadable::Missing { url: self.url.clone() })
+            }
             404 => Ok(None),
             status => Err(Unreadable::Refused { url: self.url.clone(), status }),
         }

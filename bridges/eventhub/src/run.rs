@@ -1,17 +1,20 @@
 //! `run`: one reading unit a partition, shared with the other replicas.
 
+mod start;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use audit_bridge::checkpoint::{self, CheckpointStore};
-use audit_bridge::daemon::Daemon;
+use audit_bridge::daemon::{Daemon, source_condition};
 use audit_bridge::deliver::{Backoff, HttpReceiver};
 use audit_bridge::metrics::SourceTroubled;
 use audit_bridge::share;
 use audit_bridge::unit::Stopped;
-use audit_service::exit::{Failure, chain};
-use audit_service::health::Condition;
+use audit_service::exit::Failure;
+use audit_service::health::{Condition, Health};
 use audit_service::metrics::Occurrence;
 use audit_service::shutdown::Shutdown;
 use serde_json::Value;
@@ -19,12 +22,14 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::amqp::Reaction;
-use crate::blob::{Container, Unreadable};
 use crate::config::{Config, Target};
 use crate::convert::Diagnostics;
 use crate::hub::{Hub, Settings};
 use crate::source::{HubMetrics, Partition, Position, Reading};
 use crate::{NAME, VERSION};
+
+/// How often the hub is asked whether it has more partitions: in the premium and dedicated tiers it may gain some.
+const ASK_EVERY: Duration = Duration::from_secs(180);
 
 /// Reads all partitions until shutdown; `once` only up to now.
 ///
@@ -40,7 +45,8 @@ pub async fn run(
     run_with(config, receiver, store, once, shutdown, None).await
 }
 
-/// As [`run`], with a store of checkpoints that is at hand; `look_every` is how often other replicas are looked at.
+/// As [`run`], with a store of checkpoints that is at hand; `look_every` is how often other replicas and new partitions are
+/// looked for.
 ///
 /// # Errors
 /// As [`run`].
@@ -50,7 +56,7 @@ pub async fn run_with(
     store: Arc<dyn CheckpointStore>,
     once: bool,
     shutdown: Shutdown,
-    look_every: Option<std::time::Duration>,
+    look_every: Option<Duration>,
 ) -> Result<(), Failure> {
     let target = config.target()?;
     let daemon =
@@ -64,10 +70,10 @@ pub async fn run_with(
         partitions = partitions(&hub, &daemon, &condition, once) => partitions?,
         () = shutdown.requested() => return Ok(()),
     };
-    let units: Vec<(String, String)> =
-        partitions.into_iter().map(|id| (unit(&target, &config.consumer_group, &id), id)).collect();
+    let named = |id: String| (unit(&target, &config.consumer_group, &id), id);
+    let mut units: Vec<(String, String)> = partitions.into_iter().map(named).collect();
     let start = tokio::select! {
-        start = start_positions(&config, &target, &store, &units, &condition, once) => start?,
+        start = start::positions(&config, &target, &store, &units, &condition, once) => start?,
         () = shutdown.requested() => return Ok(()),
     };
     condition.ready();
@@ -81,22 +87,10 @@ pub async fn run_with(
         metrics: daemon.metrics.clone(),
         hub_metrics: HubMetrics::new(&daemon.registry),
     };
-    let ids: HashMap<String, String> = units.iter().cloned().collect();
-    let health = daemon.health.clone();
-    let source = move |unit: &str, committed: Option<&Value>| {
-        let id = ids.get(unit).map(String::as_str).unwrap_or_default();
-        let position = match committed {
-            Some(position) => Some(position_of(position)?),
-            None => start.get(id).cloned(),
-        };
-        let condition = health.condition(format!("source of {unit}"));
-        Ok(Partition::new(&reading, unit, id, position, condition))
-    };
-    let names = units.into_iter().map(|(unit, _)| unit);
     let outcome = if once {
-        let source = Arc::new(source);
+        let source = Arc::new(source(&reading, &daemon.health, &units, start));
         let mut running = JoinSet::new();
-        for unit in names {
+        for (unit, _) in units {
             let (daemon, source, name) = (daemon.clone(), Arc::clone(&source), unit.clone());
             let read = daemon
                 .keep(unit.clone(), once, Arc::new(Diagnostics), move |position| source(&name, position));
@@ -104,10 +98,52 @@ pub async fn run_with(
         }
         daemon.wait(running).await
     } else {
-        share::spread(daemon, names.collect(), Arc::new(Diagnostics), source, look_every).await
+        let spread = |units: &[(String, String)], start| {
+            let names = units.iter().map(|(unit, _)| unit.clone()).collect();
+            let source = source(&reading, &daemon.health, units, start);
+            share::spread(daemon.clone(), names, Arc::new(Diagnostics), source, look_every)
+        };
+        let mut shares = JoinSet::from_iter([spread(&units, start)]);
+        let mut outcome = Ok(());
+        loop {
+            tokio::select! {
+                ended = shares.join_next() => match ended {
+                    Some(ended) => outcome = outcome.and(ended?),
+                    None => break outcome,
+                },
+                // They are shared like the others, apart from them.
+                gained = gained(&hub, &units, look_every.unwrap_or(ASK_EVERY)) => {
+                    tracing::info!(partitions = ?gained, "the event hub has more partitions; reading them from their beginning");
+                    let start = gained.iter().map(|id| (id.clone(), Position::default())).collect();
+                    let gained: Vec<_> = gained.into_iter().map(named).collect();
+                    shares.spawn(spread(&gained, start));
+                    units.extend(gained);
+                }
+            }
+        }
     };
     hub.close().await;
     outcome
+}
+
+/// What makes the sources of these units; `start` is where those begin that have no position, by the ids of their partitions.
+fn source(
+    reading: &Reading,
+    health: &Health,
+    units: &[(String, String)],
+    start: HashMap<String, Position>,
+) -> impl Fn(&str, Option<&Value>) -> Result<Partition, Stopped> + Send + Sync + use<> {
+    let (reading, health) = (reading.clone(), health.clone());
+    let ids: HashMap<String, String> = units.iter().cloned().collect();
+    move |unit, committed| {
+        let id = ids.get(unit).map(String::as_str).unwrap_or_default();
+        let position = match committed {
+            Some(position) => Some(position_of(position)?),
+            None => start.get(id).cloned(),
+        };
+        let condition = health.condition(source_condition(unit));
+        Ok(Partition::new(&reading, unit, id, position, condition))
+    }
 }
 
 /// What the hub is read with.
@@ -164,44 +200,15 @@ async fn partitions(
     }
 }
 
-/// Positions of an earlier reader for the partitions that have none of ours. Without them a partition would begin elsewhere,
-/// so nothing is read until they are there.
-async fn start_positions(
-    config: &Config,
-    target: &Target,
-    store: &Arc<dyn CheckpointStore>,
-    units: &[(String, String)],
-    condition: &Condition,
-    once: bool,
-) -> Result<HashMap<String, Position>, Failure> {
-    let Some(options) = &config.start_checkpoints else { return Ok(HashMap::new()) };
-    let mut fresh = Vec::new();
-    for (unit, id) in units {
-        if store.load(unit).await?.is_none_or(|(document, _)| document.position.is_null()) {
-            fresh.push(id.as_str());
-        }
-    }
-    if fresh.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let container = Container::open(config, options, target)?;
-    let mut backoff = Backoff::default();
+/// The ids of partitions that are not among `units`, once the hub has such.
+async fn gained(hub: &Hub, units: &[(String, String)], ask_every: Duration) -> Vec<String> {
     loop {
-        match container.positions(target, &config.consumer_group, &fresh).await {
-            Ok(positions) => {
-                tracing::info!(
-                    container = %container, found = positions.len(), of = fresh.len(),
-                    "going on where the earlier reader was"
-                );
-                return Ok(positions);
-            }
-            Err(problem @ Unreadable::Refused { .. }) if once => return Err(problem.into()),
-            Err(problem) => {
-                let problem = chain(&problem);
-                tracing::warn!(problem, "the positions of the earlier reader cannot be read yet");
-                condition.not_ready(problem);
-            }
+        sleep(ask_every).await;
+        // If it does not answer, those that read it say so.
+        let mut gained = hub.partitions().await.unwrap_or_default();
+        gained.retain(|id| units.iter().all(|(_, known)| known != id));
+        if !gained.is_empty() {
+            return gained;
         }
-        sleep(backoff.next(None)).await;
     }
 }

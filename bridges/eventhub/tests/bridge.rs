@@ -88,6 +88,23 @@ impl World {
         Replica { shutdown, task }
     }
 
+    /// With `start_checkpoints` in that container.
+    fn after_another_reader(self, blobs: &Blobs, container: &str) -> Self {
+        let string = self.folder.path().join("storage");
+        std::fs::write(&string, blobs.connection_string()).unwrap();
+        let start = StartCheckpoints {
+            container: container.to_owned(),
+            connection_string_file: Some(string.into()),
+            connection_string_variable: None,
+        };
+        Self { config: Config { start_checkpoints: Some(start), ..self.config.clone() }, ..self }
+    }
+
+    /// With the default `from`, an hour ago.
+    fn since_an_hour_ago(self) -> Self {
+        Self { config: Config { from: Config::default().from, ..self.config.clone() }, ..self }
+    }
+
     /// How often each event was taken.
     fn counts(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
@@ -253,20 +270,12 @@ async fn replicas_share_evenly_hand_over_and_lose_nothing() {
 
 #[tokio::test]
 async fn positions_of_microsofts_processors_are_gone_on_from() {
-    let world = World::new(3);
-    world.put(0..30, 3);
     let blobs = Blobs::start();
-    let string = world.folder.path().join("storage");
-    std::fs::write(&string, blobs.connection_string()).unwrap();
-    let start = StartCheckpoints {
-        container: "checkpoints".to_owned(),
-        connection_string_file: Some(string.into()),
-        connection_string_variable: None,
-    };
+    let world = World::new(3).after_another_reader(&blobs, "checkpoints");
+    world.put(0..30, 3);
     // The first as .NET and Python name it, the second as Go does, the third not at all.
     blobs.checkpoint("checkpoints/127.0.0.1/audit/$default/checkpoint/0", "1:20480:5", Some(5));
     blobs.checkpoint("checkpoints/127.0.0.1/audit/$Default/checkpoint/1", "1:28672:7", None);
-    let world = World { config: Config { start_checkpoints: Some(start), ..world.config.clone() }, ..world };
     world.once().await.unwrap();
     let mut expected: Vec<usize> = (6..10).map(|n| n * 3).chain((8..10).map(|n| n * 3 + 1)).collect();
     expected.extend((0..10).map(|n| n * 3 + 2));
@@ -283,20 +292,70 @@ async fn positions_of_microsofts_processors_are_gone_on_from() {
 
 #[tokio::test]
 async fn positions_that_cannot_be_read_are_no_reason_to_begin_elsewhere() {
-    let world = World::new(1);
-    world.put(0..1, 1);
     let blobs = Blobs::start();
+    let world = World::new(1).after_another_reader(&blobs, "checkpoints");
+    world.put(0..1, 1);
+    let failure = world.once().await.unwrap_err();
+    assert!(format!("{failure:?}").contains("there is no container `http"), "{failure:?}");
+    assert!(format!("{failure:?}").contains("/checkpoints`"), "{failure:?}");
     let string = world.folder.path().join("storage");
     std::fs::write(&string, blobs.connection_string().replace("AccountKey=", "AccountKey=AAAA")).unwrap();
-    let start = StartCheckpoints {
-        container: "checkpoints".to_owned(),
-        connection_string_file: Some(string.into()),
-        connection_string_variable: None,
-    };
-    let world = World { config: Config { start_checkpoints: Some(start), ..world.config.clone() }, ..world };
     let failure = world.once().await.unwrap_err();
     assert!(format!("{failure:?}").contains("Storage Blob Data Reader"), "{failure:?}");
     assert!(world.receiver.is_empty());
+}
+
+#[tokio::test]
+async fn a_container_without_any_position_of_this_hub_is_warned_of() {
+    let blobs = Blobs::start();
+    blobs.checkpoint("checkpoints/127.0.0.1/another/$default/checkpoint/0", "1:20480:5", Some(5));
+    let world = World::new(1).after_another_reader(&blobs, "checkpoints");
+    world.put(0..1, 1);
+    let log = world.folder.path().join("log");
+    let lines =
+        tracing_subscriber::fmt().with_writer(Arc::new(std::fs::File::create(&log).unwrap())).finish();
+    let said = tracing::subscriber::set_default(lines);
+    world.once().await.unwrap();
+    drop(said);
+    let log = std::fs::read_to_string(log).unwrap();
+    let warned =
+        |line: &str| line.contains("WARN") && line.contains("no position of the earlier reader was found");
+    assert!(log.lines().any(warned), "{log}");
+    world.all(1).await;
+}
+
+#[tokio::test]
+async fn a_partition_that_the_hub_gains_while_it_is_read_is_read_from_its_beginning() {
+    let world = World::new(2).since_an_hour_ago();
+    let shared = Arc::new(Shared::default());
+    let store: Arc<dyn CheckpointStore> = Arc::clone(&shared) as _;
+    let replicas = [world.replica(&store), world.replica(&store)];
+    world.put(0..20, 2);
+    world.all(20).await;
+    world.hub.grow(4);
+    for (partition, number) in [(2, 20), (3, 21)] {
+        world.hub.put_at(partition, 1_000, message(number));
+    }
+    world.all(22).await;
+    eventually("even shares", || shared.owners().values().eq(&[2, 2])).await;
+    for replica in replicas {
+        replica.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_partition_that_the_hub_gained_meanwhile_is_read_from_its_beginning() {
+    let world = World::new(3).since_an_hour_ago();
+    // Older than wanted.
+    (0..3).for_each(|partition| _ = world.hub.put_at(partition, 1_000, message(partition)));
+    world.hub.put(0, message(3));
+    world.once().await.unwrap();
+    assert_eq!(world.counts().into_keys().collect::<Vec<_>>(), ["3"], "a first start begins as told");
+    world.hub.grow(4);
+    world.hub.put_at(3, 1_000, message(4));
+    world.once().await.unwrap();
+    // Those on which nothing came keep to where they began.
+    assert_eq!(world.counts().into_keys().collect::<Vec<_>>(), ["3", "4"]);
 }
 
 #[tokio::test]

@@ -68,7 +68,13 @@ fn answer(request: &Request<Bytes>, blobs: &Checkpoints) -> Response<Bytes> {
             let number = sequence.map_or(String::new(), |number| number.to_string());
             empty(found.header("x-ms-meta-sequencenumber", number))
         }
-        None => empty(status(404).header("x-ms-error-code", "BlobNotFound")),
+        None => {
+            // Containers are those that something is in.
+            let container: String = request.uri().path().split_inclusive('/').take(3).collect();
+            let exists = blobs.keys().any(|path| path.starts_with(&container));
+            let code = if exists { "BlobNotFound" } else { "ContainerNotFound" };
+            empty(status(404).header("x-ms-error-code", code))
+        }
     }
 }
 

@@ -180,6 +180,13 @@ impl Hub {
         })
     }
 
+    /// Adds partitions until there are so many, as the premium and dedicated tiers allow.
+    pub fn grow(&self, partitions: usize) {
+        let mut state = self.shared.lock();
+        let hub = state.hubs.get(&self.name).expect("a hub is never removed");
+        hub.partitions.resize_with(partitions.max(hub.partitions.len()), Partition::new);
+    }
+
     /// Keeps only the newest so many messages, as the end of retention does.
     pub fn keep(&self, partition: usize, newest: usize) {
         self.with(partition, |partition| {
