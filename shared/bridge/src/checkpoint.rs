@@ -12,7 +12,7 @@ mod lease;
 #[cfg(any(feature = "s3", feature = "gs", feature = "az"))]
 mod object;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt::{self, Write as _};
 use std::future::Future;

@@ -183,3 +183,6 @@ pub fn source_condition(unit: &str) -> String {
 fn receiver_condition(unit: &str) -> String {
     format!("receiver of {unit}")
 }
+
+#[cfg(test)]
+mod tests;

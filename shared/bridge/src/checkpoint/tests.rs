@@ -82,7 +82,7 @@ fn slugs_are_plain_and_differ() {
 
 /// A store in memory, compare-and-swap only, whose answers can be lost.
 #[derive(Debug, Default)]
-struct Remote {
+pub(crate) struct Remote {
     held: Mutex<Option<(Document, u64)>>,
     lose_read: AtomicU32,
     lose_before: AtomicU32,
