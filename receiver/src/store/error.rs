@@ -13,6 +13,14 @@ pub enum StoreError {
         /// In the database's words.
         cause: String,
     },
+    /// Nothing was said in time, by the database or whoever holds it.
+    #[error("the store `{store}` does not answer: {cause}")]
+    Unanswered {
+        /// Its URL without secrets.
+        store: String,
+        /// What was waited for.
+        cause: String,
+    },
     /// The database could not be read.
     #[error("the store `{store}` can't be read: {cause}")]
     Unreadable {
@@ -30,6 +38,13 @@ pub enum StoreError {
     /// The writer has ended.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether whatever is written would fail now, and not only what was.
+    pub(super) fn is_of_the_store(&self) -> bool {
+        matches!(self, Self::Unanswered { .. } | Self::Gone { .. } | Self::Closed)
+    }
 }
 
 /// Why a store can't be opened.

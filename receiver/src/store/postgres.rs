@@ -37,6 +37,9 @@ const WRITING: i64 = 0x6b61_622d_7374_6f72;
 /// receiver that has gone with the lock.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long bringing the tables up to date may take: an index of many rows takes minutes.
+const MIGRATING: Duration = Duration::from_secs(600);
+
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -50,19 +53,18 @@ pub(super) struct Postgres {
 impl Postgres {
     /// Connects, and makes or migrates the tables.
     pub(super) async fn open(url: &Url) -> Result<Self, OpenFailed> {
-        let this = Self::lazy(url);
         let failed = |cause: String| OpenFailed::Server { store: url.to_string(), cause };
-        let migrations = migrator(MIGRATIONS);
-        let migrated = timeout(2 * PATIENCE, migrations.run(&this.pool)).await;
+        let (pool, migrations) =
+            (pool(options(url).options([("statement_timeout", "0")])), migrator(MIGRATIONS));
+        let migrated = timeout(MIGRATING, migrations.run(&pool)).await;
         migrated.map_err(|_| failed("no answer".to_owned()))?.map_err(|cause| failed(cause.to_string()))?;
-        Ok(this)
+        pool.close().await;
+        Ok(Self::lazy(url))
     }
 
     /// A database that somebody else looks after.
     pub(super) fn lazy(url: &Url) -> Self {
-        let pool =
-            PgPoolOptions::new().max_connections(4).acquire_timeout(CONNECT).connect_lazy_with(options(url));
-        Self { url: url.clone(), pool }
+        Self { url: url.clone(), pool: pool(options(url)) }
     }
 
     /// The connection for writing.
@@ -104,27 +106,31 @@ impl Writer {
         &mut self,
         writes: impl Iterator<Item = &Write>,
     ) -> Result<Vec<Recorded>, StoreError> {
+        let store = self.url.to_string();
         let connection = self.connection.take();
-        let cause = match timeout(PATIENCE, self.transaction(connection, writes)).await {
-            Ok(Ok((connection, recorded))) => {
+        let committed = timeout(PATIENCE, async {
+            let connection = match connection {
+                Some(connection) => connection,
+                None => connect(&self.url).await.map_err(|cause| (true, cause.to_string()))?,
+            };
+            self.transaction(connection, writes).await.map_err(|cause| (is_late(&cause), cause.to_string()))
+        });
+        let late = |_| Err((true, format!("nothing within {} s", PATIENCE.as_secs())));
+        match committed.await.unwrap_or_else(late) {
+            Ok((connection, recorded)) => {
                 self.connection = Some(connection);
-                return Ok(recorded);
+                Ok(recorded)
             }
-            Ok(Err(cause)) => cause.to_string(),
-            Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
-        };
-        Err(StoreError::Unwritable { store: self.url.to_string(), cause })
+            Err((true, cause)) => Err(StoreError::Unanswered { store, cause }),
+            Err((false, cause)) => Err(StoreError::Unwritable { store, cause }),
+        }
     }
 
     async fn transaction(
         &self,
-        connection: Option<PgConnection>,
+        mut connection: PgConnection,
         writes: impl Iterator<Item = &Write>,
     ) -> sqlx::Result<(PgConnection, Vec<Recorded>)> {
-        let mut connection = match connection {
-            Some(connection) => connection,
-            None => connect(&self.url).await?,
-        };
         let mut transaction = connection.begin().await?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(WRITING).execute(&mut *transaction).await?;
         let now = jiff::Timestamp::now().as_millisecond();
@@ -141,6 +147,11 @@ impl Writer {
             let _ = connection.close().await;
         }
     }
+}
+
+/// Whether the server ended a statement because of its time: what took it is somebody else, who has the lock.
+fn is_late(cause: &sqlx::Error) -> bool {
+    cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "57014")
 }
 
 /// Bytes that rows take, about.
@@ -161,6 +172,10 @@ async fn connect(url: &Url) -> sqlx::Result<PgConnection> {
         sqlx::query("SET synchronous_commit TO on").execute(&mut connection).await?;
     }
     Ok(connection)
+}
+
+fn pool(options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new().max_connections(4).acquire_timeout(CONNECT).connect_lazy_with(options)
 }
 
 fn options(url: &Url) -> PgConnectOptions {

@@ -223,7 +223,14 @@ fn identity_of(path: &Path) -> Option<(u64, u64)> {
 }
 
 fn unwritable(path: &Path, cause: &sqlx::Error) -> StoreError {
-    StoreError::Unwritable { store: format!("sqlite:{}", path.display()), cause: cause.to_string() }
+    let (store, said) = (format!("sqlite:{}", path.display()), cause.to_string());
+    let code = cause.as_database_error().and_then(|error| error.code());
+    // SQLITE_BUSY, after that long.
+    if code.is_some_and(|code| code == "5") {
+        StoreError::Unanswered { store, cause: said }
+    } else {
+        StoreError::Unwritable { store, cause: said }
+    }
 }
 
 #[cfg(test)]

@@ -65,3 +65,10 @@ pub(super) struct Request {
     pub(super) write: Write,
     pub(super) answer: oneshot::Sender<Result<Recorded, StoreError>>,
 }
+
+impl Request {
+    pub(super) fn answer(self, result: Result<Recorded, StoreError>) {
+        // A caller that has gone will send again; the identity makes that harmless.
+        let _ = self.answer.send(result);
+    }
+}

@@ -187,7 +187,9 @@ async fn a_server_that_crashes_is_waited_for() {
     for _ in 0..10 {
         match answer {
             Ok(_) => break,
-            Err(StoreError::Unwritable { .. }) => answer = store.record(batch([1, 2])).await,
+            Err(StoreError::Unwritable { .. } | StoreError::Unanswered { .. }) => {
+                answer = store.record(batch([1, 2])).await;
+            }
             Err(_) => break,
         }
     }
