@@ -158,9 +158,12 @@ impl Scan<'_> {
         if self.redact.paths.is_empty() {
             return false;
         }
-        let name = |frame: &Frame| if frame.array { frame.elements.to_string() } else { frame.name.clone() };
+        let name = |frame| match frame {
+            &Frame { array: true, elements, .. } => Cow::Owned(elements.to_string()),
+            Frame { name, .. } => Cow::Borrowed(name.as_str()),
+        };
         let place: Vec<_> = self.open.iter().map(name).collect();
-        self.redact.paths.iter().any(|path| path.leads_to(place.iter().map(String::as_str)))
+        self.redact.paths.iter().any(|path| path.leads_to(place.iter().map(AsRef::as_ref)))
     }
 
     fn container(&mut self, array: bool, at: usize) {

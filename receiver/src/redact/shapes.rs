@@ -40,6 +40,9 @@ const KEY_BEGINS: &str = "-----BEGIN ";
 const KEY_NAME: &str = "PRIVATE KEY-----";
 const KEY_ENDS: &str = "-----END ";
 
+/// Most bytes from where a key begins to the end of its name.
+const KEY_HEAD: usize = 80;
+
 /// The text without them.
 pub(super) fn redact(text: &str) -> Cow<'_, str> {
     let mut found = private_keys(text);
@@ -70,21 +73,29 @@ pub(super) fn without(text: &str, ranges: Vec<Range<usize>>) -> Cow<'_, str> {
     kept.into()
 }
 
+/// What was looked through is not looked through again, however many keys seem to begin there.
 fn private_keys(text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    for (start, _) in text.match_indices(KEY_BEGINS) {
-        let key = text.get(start..).unwrap_or_default();
-        // Not beyond the string in which it stands, if this is JSON.
-        let key = key.split('"').next().unwrap_or_default();
-        let Some(named) = key.find(KEY_NAME).filter(|at| *at < 64) else { continue };
-        let body = key.get(named + KEY_NAME.len()..).unwrap_or_default();
-        let end = body.find(KEY_ENDS).and_then(|at| {
-            let last = body.get(at + KEY_ENDS.len()..)?;
-            Some(at + KEY_ENDS.len() + last.find("-----")? + 5)
-        });
-        found.push(start..start + named + KEY_NAME.len() + end.unwrap_or(body.len()));
+    let (mut found, mut offset) = (Vec::new(), 0);
+    // Not beyond the string in which it stands, if this is JSON.
+    for part in text.split('"') {
+        let mut at = 0;
+        while let Some(begun) = behind(part, KEY_BEGINS, at) {
+            at = begun;
+            let start = begun - KEY_BEGINS.len();
+            let head = part.get(..part.floor_char_boundary(start + KEY_HEAD)).unwrap_or_default();
+            let Some(named) = behind(head, KEY_NAME, begun) else { continue };
+            let end = behind(part, KEY_ENDS, named).and_then(|last| behind(part, "-----", last));
+            at = end.unwrap_or(part.len());
+            found.push(offset + start..offset + at);
+        }
+        offset += part.len() + 1;
     }
     found
+}
+
+/// Where the first `wanted` from `from` on ends.
+fn behind(text: &str, wanted: &str, from: usize) -> Option<usize> {
+    Some(from + text.get(from..)?.find(wanted)? + wanted.len())
 }
 
 fn is_of_token(byte: u8) -> bool {

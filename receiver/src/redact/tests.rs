@@ -188,6 +188,25 @@ fn depth_and_nesting_are_bounded() {
     assert!(!kept(&"[{\"data\":".repeat(50_000)).is_empty());
 }
 
+#[test]
+fn what_is_read_grows_with_the_text_and_no_faster() {
+    // So much that it would take hours if for each piece the rest were looked through.
+    let much = |mib: usize, piece: &str| piece.repeat((mib << 20) / piece.len());
+    for keys in ["-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY----- -----END "] {
+        let document = json!({"a": much(4, keys)}).to_string();
+        assert_eq!(kept(&document).contains(REDACTED), keys.contains("KEY"));
+    }
+    let quotes = much(1, "'");
+    for words in
+        [much(1, "x=") + &quotes, much(1, "?token=a&"), "x ".to_owned() + &much(1, "token=a;") + &quotes]
+    {
+        assert_eq!(line(&words).contains(REDACTED), words.contains("token"));
+    }
+    let values = format!("{{\"{}\":[{}1]}}", much(8, "x"), "1,".repeat(1 << 17));
+    let places = Redact { secrets: false, paths: vec!["/x/*".parse().unwrap()] };
+    assert!(matches!(places.record(values.as_bytes()), Cow::Borrowed(_)));
+}
+
 /// Text of what redaction looks for, in any order.
 fn pieces() -> impl Strategy<Value = String> {
     let pieces = [

@@ -44,6 +44,9 @@ const FLAGS: [(&str, &str); 8] = [
     ("zip", "-P"),
 ];
 
+/// What may stand around a word.
+const AROUND: [char; 5] = ['"', '\'', '`', '(', '$'];
+
 /// What the last word says of the next.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 enum Next {
@@ -86,20 +89,32 @@ impl Words {
             return if text.starts_with(REDACTED) { text.into() } else { REDACTED.into() };
         }
         while let Some(word) = next_word(text, at) {
-            let (secret, end) = self.word(text, word, script);
-            found.extend(secret);
-            at = end;
+            let shown = text.get(word.clone()).unwrap_or_default();
+            // Its ends are looked for once, not for each of its values.
+            let bare = word.start + shown.trim_end_matches(AROUND).len();
+            at = word.start;
+            while at < word.end {
+                let (secret, end) = self.word(text, at..word.end, bare, script);
+                found.extend(secret);
+                at = end;
+            }
         }
         without(text, found)
     }
 
-    /// What of a word is secret, if anything, and where to go on.
-    fn word(&mut self, text: &str, word: Range<usize>, script: bool) -> (Option<Range<usize>>, usize) {
+    /// What of a word, or of the rest of it, is secret, if anything, and where to go on. Up to `bare` it is without what
+    /// stands around it.
+    fn word(
+        &mut self,
+        text: &str,
+        word: Range<usize>,
+        bare: usize,
+        script: bool,
+    ) -> (Option<Range<usize>>, usize) {
         let shown = text.get(word.clone()).unwrap_or_default();
         let next = std::mem::take(&mut self.next);
-        let bare = shown.trim_matches(['"', '\'', '`', '(', '$']);
-        let scheme = bare.to_ascii_lowercase();
-        if scheme.ends_with("bearer") || (scheme == "basic" && next == Next::Secret) {
+        let bare = text.get(word.start..bare).unwrap_or_default().trim_start_matches(AROUND);
+        if ends_with(bare, "bearer") || (bare.eq_ignore_ascii_case("basic") && next == Next::Secret) {
             self.next = Next::Secret;
             return (None, word.end);
         }
@@ -115,7 +130,8 @@ impl Words {
             return (Some(secret), end.max(word.start + 1));
         }
         if let Some(from) = self.behind_name(text, &word) {
-            let url = shown.contains("://") || shown.contains('?');
+            let front = text.get(word.start..from).unwrap_or_default();
+            let url = front.contains("://") || front.contains('?');
             let secret = value(text, from, !script && !url);
             let end = secret.end;
             return (Some(secret).filter(|secret| !secret.is_empty()), end.max(from));
@@ -159,7 +175,7 @@ impl Words {
             let front = shown.get(..at)?.trim_end_matches(['"', '\'', '\\']);
             let name = front.rsplit(|character: char| !is_of_name(character)).next().unwrap_or_default();
             let behind = shown.get(at + 1..)?;
-            let last = behind.trim_matches(['"', '\'', '\\']).is_empty();
+            let last = behind.trim_start_matches(['"', '\'', '\\']).is_empty();
             match sign {
                 "=" if tells(name) && !behind.is_empty() => return Some(word.start + at + 1),
                 ":" if last && (tells(name) || name.to_ascii_lowercase().ends_with("authorization")) => {
@@ -192,6 +208,11 @@ fn is_telling(name: &str) -> bool {
 
 fn joined(name: &str) -> String {
     name.replace(['_', '-', '.'], "")
+}
+
+fn ends_with(text: &str, end: &str) -> bool {
+    let last = text.get(text.len().saturating_sub(end.len())..);
+    last.is_some_and(|last| last.eq_ignore_ascii_case(end))
 }
 
 fn is_of_name(character: char) -> bool {
