@@ -1,6 +1,7 @@
 //! JSON documents, whole or not.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::iter::Peekable;
 use std::ops::Range;
 
@@ -56,8 +57,10 @@ struct Frame {
     command: Option<Words>,
     /// Settings, one a line, may stand here.
     settings: bool,
-    /// The value that comes with this name is a secret.
+    /// Of an object: its `name` tells that its `value` is a secret.
     telling: bool,
+    /// The value of the last name is a secret.
+    secret: bool,
 }
 
 struct Scan<'a> {
@@ -65,6 +68,8 @@ struct Scan<'a> {
     tokens: Peekable<Tokens<'a>>,
     redact: &'a Redact,
     place: Place,
+    /// What begins here has a telling `name`, see [`telling`].
+    telling: HashSet<usize>,
     root: Frame,
     open: Vec<Frame>,
     kept: Vec<u8>,
@@ -83,12 +88,16 @@ pub(super) fn redact<'a>(text: &'a [u8], redact: &Redact, place: Place) -> Cow<'
     }
     let secret = redact.secrets && (place.secret || is_about_secrets(text, sound));
     let tail = secret && !sound && (tokens.is_tail() || goes_on(tokens.clone()));
+    let telling = if redact.secrets { telling(text, tokens.clone()) } else { HashSet::new() };
+    let mut root = Frame::new(false, if tail { Hide::Strings } else { Hide::Nothing });
+    root.telling = telling.contains(&0);
     let mut scan = Scan {
         text,
         tokens: tokens.peekable(),
         redact,
         place: Place { secret, ..place },
-        root: Frame::new(false, if tail { Hide::Strings } else { Hide::Nothing }),
+        telling,
+        root,
         open: Vec::new(),
         kept: Vec::new(),
         from: 0,
@@ -115,7 +124,16 @@ pub(super) fn redact<'a>(text: &'a [u8], redact: &Redact, place: Place) -> Cow<'
 
 impl Frame {
     fn new(array: bool, hide: Hide) -> Self {
-        Self { array, name: String::new(), elements: 0, hide, command: None, settings: false, telling: false }
+        Self {
+            array,
+            name: String::new(),
+            elements: 0,
+            hide,
+            command: None,
+            settings: false,
+            telling: false,
+            secret: false,
+        }
     }
 }
 
@@ -123,12 +141,19 @@ impl Scan<'_> {
     fn take(&mut self, token: Token) {
         match token {
             Token::Open { array, at } => self.container(array, at),
-            Token::Close { .. } => drop(self.open.pop()),
+            Token::Close { end } => {
+                if self.open.pop().is_none() {
+                    self.root.telling = self.telling.contains(&end);
+                }
+            }
             Token::Comma => self.top().elements += 1,
             Token::Colon => {}
             Token::String { content } => {
                 if self.tokens.peek() == Some(&Token::Colon) {
-                    self.top().name = self.decoded(&content);
+                    let name = decoded(self.text, &content);
+                    let top = self.top();
+                    top.secret = tells(&name) || (name == "value" && top.telling);
+                    top.name = name;
                 } else {
                     self.string(content);
                 }
@@ -174,8 +199,11 @@ impl Scan<'_> {
             return self.replace(at..end, &quoted());
         }
         let secrets = self.redact.secrets;
+        let telling = self.telling.contains(&(at + 1));
         let top = self.top();
-        let mut frame = Frame::new(array, hide);
+        let all = secrets && array && !top.array && top.secret;
+        let mut frame = Frame::new(array, if all { Hide::Strings } else { hide });
+        frame.telling = telling;
         frame.settings = top.settings || (!top.array && top.name == "data");
         frame.command = (secrets && array && is_command(&top.name)).then(Words::default);
         self.open.push(frame);
@@ -210,7 +238,7 @@ impl Scan<'_> {
         if hide == Hide::Nothing && !self.redact.secrets {
             return;
         }
-        let decoded = self.decoded(&content);
+        let decoded = decoded(self.text, &content);
         let kept = if hide == Hide::Nothing { self.kept(&decoded) } else { whole(&decoded) };
         if kept != decoded {
             let kept = encoded(&kept).into_owned();
@@ -228,10 +256,9 @@ impl Scan<'_> {
         }
         if !top.array {
             match top.name.as_str() {
-                "name" => top.telling = tells(text),
                 "requestURI" => return uri::redact(text),
                 name if is_command(name) => return Words::default().argument(text),
-                name if tells(name) || (name == "value" && top.telling) => return whole(text),
+                _ if top.secret => return whole(text),
                 _ => {}
             }
         }
@@ -247,11 +274,6 @@ impl Scan<'_> {
         if top.settings { Words::default().argument(text) } else { shapes::redact(text) }
     }
 
-    fn decoded(&self, content: &Range<usize>) -> String {
-        let content = payload::text(self.text.get(content.clone()).unwrap_or_default());
-        audit_event::json::decode(&content).into_owned()
-    }
-
     fn replace(&mut self, range: Range<usize>, with: &[u8]) {
         if self.text.get(range.clone()) == Some(with) {
             return;
@@ -260,6 +282,39 @@ impl Scan<'_> {
         self.kept.extend_from_slice(with);
         self.from = range.end;
     }
+}
+
+/// A string of JSON.
+fn decoded(text: &[u8], content: &Range<usize>) -> String {
+    let content = payload::text(text.get(content.clone()).unwrap_or_default());
+    audit_event::json::decode(&content).into_owned()
+}
+
+/// Behind which bytes what has a telling `name` begins, be that in front of its `value` or behind it: `{`, or, where the front
+/// was cut off, what was closed last.
+fn telling(text: &[u8], tokens: Tokens<'_>) -> HashSet<usize> {
+    let mut tokens = tokens.peekable();
+    let (mut found, mut open, mut root, mut deeper) = (HashSet::new(), Vec::new(), 0, 0_usize);
+    let mut named = false;
+    while let Some(token) = tokens.next() {
+        let is_name = tokens.peek() == Some(&Token::Colon);
+        let was_named = std::mem::take(&mut named);
+        match token {
+            // What is so deep is left out.
+            Token::Open { .. } if open.len() >= DEEPEST => deeper += 1,
+            Token::Close { .. } if deeper > 0 => deeper -= 1,
+            Token::Open { at, .. } => open.push(at + 1),
+            Token::Close { end } if open.is_empty() => root = end,
+            Token::Close { .. } => _ = open.pop(),
+            Token::Colon => named = was_named,
+            Token::String { content } if is_name => named = decoded(text, &content) == "name",
+            Token::String { content } if was_named && tells(&decoded(text, &content)) => {
+                found.insert(*open.last().unwrap_or(&root));
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 fn is_document(text: &str) -> bool {

@@ -132,6 +132,20 @@ fn what_is_no_secret_stays() {
 }
 
 #[test]
+fn a_telling_name_is_one_wherever_it_stands_and_for_lists() {
+    let given = json!({"password": ["x", ["y"], 1, ""], "headers": {"X-Api-Key": ["k"], "accept": ["a"]}});
+    let wanted = json!({"password": [REDACTED, REDACTED, 1, ""],
+        "headers": {"X-Api-Key": [REDACTED], "accept": ["a"]}});
+    assert_eq!(read(&given), wanted);
+    let env = r#"[{"value":"x","from":{"value":"a","name":"b"},"name":"DB_PASSWORD"},{"value":"v","name":"MODE"},{"name":"TOKEN","value":["t"]}]"#;
+    let wanted = r#"[{"value":"[redacted]","from":{"value":"a","name":"b"},"name":"DB_PASSWORD"},{"value":"v","name":"MODE"},{"name":"TOKEN","value":["[redacted]"]}]"#;
+    assert_eq!(kept(env), wanted);
+    // Where the front was cut off.
+    let tail = r#"":1,"value":"x","name":"DB_PASSWORD"},{"value":"v","name":"MODE"}],"value":"v","name":"a","kind":"Pod","resource":"pods"}"#;
+    assert_eq!(kept(tail), tail.replacen(r#""x""#, r#""[redacted]""#, 1));
+}
+
+#[test]
 fn places_can_be_named() {
     let paths = ["/requestObject/spec/pin", "/annotations/*", "/requestObject/list/1/x"];
     let paths: Vec<Pointer> = paths.iter().map(|path| path.parse().unwrap()).collect();
