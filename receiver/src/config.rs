@@ -204,7 +204,16 @@ impl Check for Config {
         if matches!(&self.auth, Some(Auth::Tokens(files)) if files.is_empty()) {
             mistakes.add("auth.tokens", "at least one file must be given");
         }
+        if self.auth == Some(Auth::None) && !self.certificates.is_empty() {
+            mistakes.add(
+                "auth",
+                "`none` lets everybody post, and `certificates` bind nobody: leave `auth` out, or `certificates`",
+            );
+        }
         if let Some(admission) = &self.admission {
+            if admission.queue == Bytes(0) {
+                mistakes.add("admission.queue", "must be more than 0: nothing could wait to be evaluated");
+            }
             if admission.secrets.is_empty() {
                 mistakes.add("admission.secrets", "at least one must be given");
             }
@@ -323,6 +332,20 @@ mod tests {
         assert!(load("listen: 0.0.0.0:6443\nauth: {tokens: []}").is_err());
         let certificates = "tls: {certificate_file: a, key_file: b, client_ca_file: c}";
         assert!(load(&format!("listen: 0.0.0.0:6443\n{certificates}")).is_ok());
+    }
+
+    #[test]
+    fn certificates_are_bound_only_where_not_everybody_may_post() {
+        let bound = "tls: {certificate_file: a, key_file: b, client_ca_file: c}\ncertificates: [{name: n, cluster: prod}]";
+        assert!(load(bound).is_ok());
+        let refused = load(&format!("{bound}\nauth: none")).unwrap_err();
+        assert!(refused.len() == 1 && refused.to_string().contains("leave `auth` out"), "{refused}");
+    }
+
+    #[test]
+    fn reviews_need_room_to_wait() {
+        let refused = load("admission: {secrets: [{file: s, cluster: edge}], queue: 0}").unwrap_err();
+        assert!(refused.len() == 1 && refused.to_string().contains("admission.queue"), "{refused}");
     }
 
     #[test]
