@@ -81,7 +81,8 @@ impl Evaluator {
         self
     }
 
-    /// The same, which also raises the alerts of [`native`] if `native`.
+    /// The same, which also raises the alerts of [`native`] about events that it can't hold against the rules, or not whole, if
+    /// `native`.
     #[must_use]
     pub fn with_native(mut self, native: bool) -> Self {
         self.native = native;
@@ -206,9 +207,9 @@ impl Evaluator {
         Ok(outcome)
     }
 
-    /// The alert that so many reviews of a cluster were never evaluated, if there is to be one.
-    pub fn reviews_lost(&self, cluster: &str, count: u64) -> Option<Alert> {
-        self.native.then(|| native::reviews_lost(cluster, count, &self.hostname, jiff::Timestamp::now()))
+    /// The alert that so many reviews of a cluster were never evaluated.
+    pub fn reviews_lost(&self, cluster: &str, count: u64) -> Alert {
+        native::reviews_lost(cluster, count, &self.hostname, jiff::Timestamp::now())
     }
 }
 

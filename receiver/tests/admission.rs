@@ -54,7 +54,8 @@ impl Receiver {
         let metrics = Metrics::new("audit-receiver", "0");
         let worker = Worker {
             fresh: Default::default(),
-            evaluator: Arc::new(Evaluator::new(rules, "host".to_owned()).with_native(true)),
+            // What is lost is told whatever else is not.
+            evaluator: Arc::new(Evaluator::new(rules, "host".to_owned()).with_native(false)),
             workers: Arc::new(Semaphore::new(2)),
             store: store.clone(),
             counters: Arc::new(Counters::new(&metrics)),
@@ -146,7 +147,7 @@ async fn a_review_is_allowed_and_alerts_once_however_often_it_is_shown() {
 }
 
 #[tokio::test]
-async fn strangers_and_other_bodies_are_refused() {
+async fn strangers_and_other_bodies_are_refused_and_what_the_latter_tell_is_lost() {
     let mut receiver = Receiver::start(Bytes::mib(1)).await;
     for path in ["/admission/wrong", "/admission/", "/admission"] {
         assert_eq!(receiver.post(path, review("u", "pods", "exec")).await.0, StatusCode::NOT_FOUND, "{path}");
@@ -158,7 +159,17 @@ async fn strangers_and_other_bodies_are_refused() {
             "{body}"
         );
     }
-    assert!(receiver.finish().await.is_empty());
+    let mut lost = 0;
+    for alert in receiver.finish().await {
+        assert_eq!(
+            (&alert["rule"], &alert["cluster"]),
+            (&json!("Admission reviews lost"), &json!("edge")),
+            "{alert}"
+        );
+        lost += alert["output_fields"]["reviews.lost"].as_u64().unwrap();
+    }
+    assert_eq!(lost, 3);
+    assert!(receiver.counts("reviews_lost_total{cluster=\"edge\"} 3"));
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ impl Queue {
     /// Lets a review in if there is room for it.
     fn push(&self, body: Vec<u8>) -> bool {
         // What is larger than all the room waits alone.
-        let size = u32::try_from(body.len().clamp(1, self.most)).unwrap_or(u32::MAX);
+        let size = u32::try_from(body.len().min(self.most).max(1)).unwrap_or(u32::MAX);
         let room = self.room.clone().try_acquire_many_owned(size);
         room.is_ok_and(|room| {
             self.waiting.send(Waiting { body, arrived: jiff::Timestamp::now(), _room: room }).is_ok()
@@ -144,13 +144,13 @@ impl Intake {
         };
         let (head, body) = request.into_parts();
         let read = self.read(&head.headers, body).await;
-        if let Err(Refusal::Body(_)) = &read {
+        if read.is_err() {
             lose();
         }
         let super::body::Body { bytes, held } = read?;
         self.counters.body(bytes.len());
         let text = payload::text(&bytes);
-        let review = Review::parse(&text)?;
+        let review = Review::parse(&text).inspect_err(|_| lose())?;
         let allowed = review.allowed();
         if review.is_one_of(&admission.ignore) {
             ReviewIgnored.emit(&self.counters);

@@ -70,7 +70,7 @@ impl Worker {
                 let count = lost.0.swap(0, Ordering::Relaxed);
                 if count > 0 {
                     told = Some(Instant::now());
-                    let alerts = self.evaluator.reviews_lost(&cluster.name, count).into_iter().collect();
+                    let alerts = vec![self.evaluator.reviews_lost(&cluster.name, count)];
                     self.keep(Batch { alerts, ..Batch::default() }).await;
                 }
             }
