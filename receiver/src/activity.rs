@@ -8,6 +8,10 @@ use uuid::Uuid;
 use crate::evaluate::{Located, nanoseconds};
 use crate::identity;
 use crate::redact::Redact;
+use crate::rules::cut_text;
+
+/// Most addresses of one request that are kept.
+const MOST_SOURCES: usize = 100;
 
 /// One stage of a request that went into something.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,7 +59,17 @@ pub struct Entry {
     pub audit_id: String,
 }
 
-/// What an event says of a request into something, if it is about one.
+impl Entry {
+    /// Bytes of its texts.
+    pub fn size(&self) -> usize {
+        let Self { kind, user, resource, namespace, name, agent, audit_id, source, .. } = self;
+        let Self { impersonated, container, command, unknown, .. } = self;
+        let texts = [kind, user, resource, namespace, name, agent, audit_id].into_iter().chain(source);
+        texts.chain([impersonated, container, command, unknown].into_iter().flatten()).map(String::len).sum()
+    }
+}
+
+/// What an event says of a request into something, if it is about one. Texts are as long as those in alerts at most.
 pub fn of(event: &Located<'_>, redact: &Redact) -> Option<Activity> {
     let (located, event) = (event, event.event);
     let target = |key| event.get(Field::ObjectRef)?.get(key).map(string);
@@ -66,11 +80,28 @@ pub fn of(event: &Located<'_>, redact: &Redact) -> Option<Activity> {
         | ("pods" | "nodes" | "services", "proxy") => {}
         _ => return None,
     }
+    let ended = matches!(event.text(Field::Stage).as_deref(), Some("ResponseComplete" | "Panic"));
+    let received = event.text(Field::RequestReceivedTimestamp);
+    let received = received.as_deref().and_then(audit_event::Timestamp::parse);
+    let started = received.and_then(|time| i64::try_from(time.as_nanoseconds()).ok());
+    let code = event.get(Field::ResponseStatus).and_then(|status| status.get("code"));
+    Some(Activity {
+        id: request(located),
+        started: started.unwrap_or_else(|| nanoseconds(event)),
+        ended: ended.then(|| nanoseconds(event)),
+        code: code.and_then(|code| code.text().parse().ok()),
+        cluster: located.cluster.clone().into_owned(),
+        entry: redact.event(event, |kept| entry(kind, resource, kept, redact)),
+    })
+}
+
+fn entry(kind: String, resource: String, event: &Event<'_>, redact: &Redact) -> Entry {
+    let target = |key| event.get(Field::ObjectRef).and_then(|target| target.get(key)).map(string);
     let target = |key| target(key).unwrap_or_default();
     let user = |field| event.get(field).and_then(|user| user.get("username")).map(string);
     let text = |field| event.text(field).unwrap_or_default().into_owned();
     let said = said(&kind, event);
-    let entry = Entry {
+    let mut entry = Entry {
         user: user(Field::User).unwrap_or_default(),
         impersonated: user(Field::ImpersonatedUser),
         namespace: target("namespace"),
@@ -80,38 +111,31 @@ pub fn of(event: &Located<'_>, redact: &Redact) -> Option<Activity> {
         unknown: said.unknown.map(str::to_owned),
         source: event
             .get(Field::SourceIps)
-            .map(|all| all.elements().map(string).collect())
+            .map(|all| all.elements().take(MOST_SOURCES).map(string).collect())
             .unwrap_or_default(),
         agent: text(Field::UserAgent),
         audit_id: text(Field::AuditId),
         resource,
         kind,
     };
-    let ended = matches!(text(Field::Stage).as_str(), "ResponseComplete" | "Panic");
-    let received = event.text(Field::RequestReceivedTimestamp);
-    let received = received.as_deref().and_then(audit_event::Timestamp::parse);
-    let started = received.and_then(|time| i64::try_from(time.as_nanoseconds()).ok());
-    let code = event.get(Field::ResponseStatus).and_then(|status| status.get("code"));
-    Some(Activity {
-        id: request(located, &entry),
-        started: started.unwrap_or_else(|| nanoseconds(event)),
-        ended: ended.then(|| nanoseconds(event)),
-        code: code.and_then(|code| code.text().parse().ok()),
-        cluster: located.cluster.clone().into_owned(),
-        entry,
-    })
+    let Entry { user, namespace, name, agent, audit_id, source, .. } = &mut entry;
+    [user, namespace, name, agent, audit_id].into_iter().chain(source).for_each(cut_text);
+    let Entry { impersonated, container, command, .. } = &mut entry;
+    [impersonated, container, command].into_iter().flatten().for_each(cut_text);
+    entry
 }
 
 /// The stages of a request share these; its audit ID alone is the caller's to choose.
-fn request(located: &Located<'_>, entry: &Entry) -> Uuid {
+fn request(located: &Located<'_>) -> Uuid {
     let text = |field| located.event.text(field).unwrap_or_default();
+    let user = located.event.get(Field::User).and_then(|user| user.get("username")).map(string);
     let parts = [
         located.cluster.clone(),
         text(Field::AuditId),
         text(Field::RequestReceivedTimestamp),
         text(Field::Verb),
         text(Field::RequestUri),
-        entry.user.as_str().into(),
+        user.unwrap_or_default().into(),
     ];
     let mut told = Vec::new();
     for part in parts {
@@ -196,7 +220,8 @@ fn string(raw: Raw<'_>) -> String {
 }
 
 fn strings(raw: Raw<'_>) -> Vec<String> {
-    raw.elements().map(string).collect()
+    // What was left out is a text.
+    raw.string().map_or_else(|| raw.elements().map(string).collect(), |text| vec![text.into_owned()])
 }
 
 #[cfg(test)]

@@ -236,7 +236,8 @@ impl Outcome {
         const ROW: usize = 640;
         let alerts = self.alerts.iter().map(|alert| alert.document.len() + ROW);
         let quarantined = self.quarantined.iter().map(|(_, record)| record.record.len() + ROW);
-        alerts.chain(quarantined).sum::<usize>() + self.activity.len() * 2 * ROW
+        let activity = self.activity.iter().map(|activity| activity.entry.size() + 2 * ROW);
+        alerts.chain(quarantined).chain(activity).sum()
     }
 
     fn note(&mut self, event: &Located<'_>, redact: &Redact) {

@@ -61,26 +61,27 @@ pub fn cut_short(event: &Located<'_>, hostname: &str, redact: &Redact) -> Option
     if event.event.annotation(TRUNCATED)? != "true" {
         return None;
     }
-    let text = |field| event.event.text(field);
-    let user =
-        event.event.get(Field::User).and_then(|user| user.get("username")).and_then(|name| name.string());
-    let uri = text(Field::RequestUri);
-    let saying = Saying {
-        id: identity::native(event.id().as_bytes(), CUT_SHORT),
-        time: nanoseconds(event.event),
-        rule: CUT_SHORT,
-        priority: Priority::Warning,
-        cluster: &event.cluster,
-        fields: &[
-            ("user", "ka.user.name", user.into()),
-            ("verb", "ka.verb", text(Field::Verb).into()),
-            ("uri", "ka.uri", uri.as_deref().map(|uri| redact.uri(uri)).into()),
-            ("cluster", "ka.cluster.name", event.cluster.as_ref().into()),
-        ],
-        audit_id: text(Field::AuditId),
-        stage: text(Field::Stage),
-    };
-    Some(Alert { subject: subject(event.event), ..saying.alert(hostname) })
+    let alert = redact.event(event.event, |kept| {
+        let text = |field| kept.text(field);
+        let user = kept.get(Field::User).and_then(|user| user.get("username")).and_then(|name| name.string());
+        let saying = Saying {
+            id: identity::native(event.id().as_bytes(), CUT_SHORT),
+            time: nanoseconds(event.event),
+            rule: CUT_SHORT,
+            priority: Priority::Warning,
+            cluster: &event.cluster,
+            fields: &[
+                ("user", "ka.user.name", user.into()),
+                ("verb", "ka.verb", text(Field::Verb).into()),
+                ("uri", "ka.uri", text(Field::RequestUri).into()),
+                ("cluster", "ka.cluster.name", event.cluster.as_ref().into()),
+            ],
+            audit_id: text(Field::AuditId),
+            stage: text(Field::Stage),
+        };
+        saying.alert(hostname)
+    });
+    Some(Alert { subject: subject(event.event), ..alert })
 }
 
 /// The alert for a record that is set aside, at the time `now`.

@@ -76,11 +76,6 @@ impl Redact {
         }
     }
 
-    /// The URI of a request: values of `command` and of parameters with a telling name.
-    pub fn uri<'a>(&self, uri: &'a str) -> Cow<'a, str> {
-        if self.secrets { uri::redact(uri) } else { uri.into() }
-    }
-
     /// The arguments of a command in one line.
     pub fn command(&self, arguments: &[String]) -> String {
         let mut words = Words::default();

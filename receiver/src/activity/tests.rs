@@ -2,7 +2,8 @@ use audit_rules::{Matching, Options, load};
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::evaluate::Evaluator;
+use crate::evaluate::{Evaluator, Outcome};
+use crate::redact::REDACTED;
 use crate::rules::Rules;
 
 fn event(kind: &str, stage: &str, second: u32, query: &str) -> Json {
@@ -17,14 +18,17 @@ fn event(kind: &str, stage: &str, second: u32, query: &str) -> Json {
 }
 
 fn activities(events: &[Json]) -> Vec<Activity> {
+    outcome(events, Redact::default()).activity
+}
+
+fn outcome(events: &[Json], redact: Redact) -> Outcome {
     let rules = Rules::of(load(&[], &Options::default()), Matching::First).unwrap();
     let payload = Json::from(events.to_vec()).to_string();
     Evaluator::new(rules, String::new())
-        .with_redaction(Redact::default())
+        .with_redaction(redact)
         .with_native(true)
         .evaluate(&payload, Some("prod"), 99)
         .unwrap()
-        .activity
 }
 
 #[test]
@@ -75,4 +79,36 @@ fn what_can_not_be_known_is_said() {
     let mut read = event("log", "ResponseComplete", 6, "");
     read["objectRef"]["subresource"] = "log".into();
     assert!(activities(&[read]).is_empty());
+}
+
+#[test]
+fn what_a_sender_wrote_is_cut_and_counted() {
+    const LONG: usize = 1 << 20;
+    let long = "x".repeat(LONG);
+    let mut event = event("exec", "ResponseComplete", 6, &format!("?command={long}&container={long}"));
+    for place in ["/auditID", "/userAgent", "/user/username", "/objectRef/name", "/objectRef/namespace"] {
+        *event.pointer_mut(place).unwrap() = long.as_str().into();
+    }
+    event["impersonatedUser"] = json!({"username": long});
+    event["sourceIPs"] = std::iter::once(long.as_str()).chain(std::iter::repeat_n("a", 1000)).collect();
+    let all = outcome(&[event], Redact::default());
+    let kept = serde_json::to_string(&all.activity[0].entry).unwrap();
+    assert!(kept.len() < 300 << 10, "{}", kept.len());
+    assert_eq!(kept.matches("bytes left out").count(), 9);
+    assert!(all.size() > 256 << 10, "{}", all.size());
+}
+
+#[test]
+fn places_that_are_left_out_are_left_out_here_too() {
+    let mut event = event("exec", "ResponseComplete", 6, "");
+    event["requestObject"] = json!({"command": ["sh"], "container": "app"});
+    event["impersonatedUser"] = json!({"username": "boss"});
+    let paths = ["/user/username", "/impersonatedUser", "/sourceIPs/*", "/requestObject/command"];
+    let redact = Redact { secrets: true, paths: paths.map(|path| path.parse().unwrap()).into() };
+    let (whole, kept) = (outcome(&[event.clone()], Redact::default()), outcome(&[event], redact));
+    assert_eq!(whole.activity[0].id, kept.activity[0].id);
+    let Entry { user, impersonated, source, command, container, .. } = &kept.activity[0].entry;
+    assert_eq!((user.as_str(), impersonated), (REDACTED, &Some(REDACTED.to_owned())));
+    assert_eq!((source.as_slice(), command.as_deref()), (&[REDACTED.to_owned()][..], Some(REDACTED)));
+    assert_eq!(container.as_deref(), Some("app"));
 }

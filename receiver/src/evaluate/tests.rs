@@ -221,6 +221,20 @@ fn what_was_cut_or_can_not_be_read_raises_our_own_alert_whatever_the_rules() {
 }
 
 #[test]
+fn places_that_are_left_out_are_left_out_of_our_own_alerts_too() {
+    let payload = event("1", "create", r#","annotations":{"audit.k8s.io/truncated":"true"}"#);
+    let redact = Redact { secrets: false, paths: vec!["/user/username".parse().unwrap()] };
+    let run = |evaluator: Evaluator| {
+        evaluator.with_native(true).evaluate(&payload, None, 9).unwrap().alerts.remove(1)
+    };
+    let (whole, kept) =
+        (run(evaluator(Matching::First)), run(evaluator(Matching::First).with_redaction(redact)));
+    assert_eq!((whole.id, kept.rule.as_str()), (kept.id, native::CUT_SHORT));
+    assert_eq!(document(&kept)["output_fields"]["ka.user.name"], "[redacted]");
+    assert!(whole.document.contains("user=eve") && kept.document.contains("user=[redacted]"));
+}
+
+#[test]
 fn an_event_of_a_cluster_that_its_sender_does_not_speak_for_is_kept_and_told() {
     let ids: Ids = serde_json::from_str(r#"{"prod": "arn:1"}"#).unwrap();
     let evaluator = evaluator(Matching::First).with_native(true).with_ids(ids.clone());
