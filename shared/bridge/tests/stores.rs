@@ -123,6 +123,7 @@ async fn a_bucket_that_is_not_there_is_a_trouble_and_no_race() {
     if !cfg!(all(feature = "s3", feature = "gs", feature = "az")) {
         return;
     }
+    audit_service::tls::install();
     for address in ["s3://bucket/some/where", "gs://bucket", "az://account/container/where"] {
         let bucket = Bucket { objects: Objects::start(), address };
         bucket.objects.lose_bucket();
