@@ -84,9 +84,7 @@ impl<'a> Fields<'a> {
 
     /// Keeps `value` if `key` is one of the envelope's fields and the first of its name.
     pub(crate) fn keep(&mut self, key: Key<'a>, value: Raw<'a>) {
-        let name = key.text();
-        let field =
-            Field::named(name).or_else(|| if name.contains('\\') { Field::named(&key.name()) } else { None });
+        let field = Field::named(key.text()).or_else(|| Field::named(&key.name()));
         if let Some(slot) = field.and_then(|field| self.0.get_mut(field as usize)) {
             slot.get_or_insert(value);
         }
