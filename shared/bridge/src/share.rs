@@ -63,11 +63,10 @@ pub async fn spread<S: Source, C: Convert>(
                 let built = source(&unit, lease.position());
                 let (daemon, convert, name) = (daemon.clone(), Arc::clone(&convert), unit.clone());
                 let task = running.spawn(async move {
-                    let outcome = match built {
+                    match built {
                         Ok(source) => daemon.hold(&unit, lease, convert, source).await,
                         Err(stopped) => Err(stopped),
-                    };
-                    (unit, outcome)
+                    }
                 });
                 names.insert(task.id(), name);
             }
@@ -82,24 +81,16 @@ pub async fn spread<S: Source, C: Convert>(
                 () = sleep(look.saturating_duration_since(Instant::now())) => break,
                 () = daemon.shutdown.requested(), if running.is_empty() => break,
             };
-            match ended {
-                Ok((task, (unit, outcome))) => {
-                    names.remove(&task);
-                    failed |= told(&daemon, &unit, &outcome);
-                    let left = matches!(outcome, Err(Stopped::Commit(CommitFailed::Deposed { .. })));
-                    let not_before = (!left).then(|| Instant::now() + LEAVE_ALONE);
-                    idle.insert(unit, Idle { watch: Watch::default(), not_before });
-                }
+            let (task, outcome) = match ended {
+                Ok(ended) => ended,
                 // A panic. The unit is read again later, from what was committed.
-                Err(error) => {
-                    failed = true;
-                    let Some(unit) = names.remove(&error.id()) else { continue };
-                    tracing::error!(unit, %error, "a unit's task failed");
-                    daemon.health.condition(format!("checkpoint of {unit}")).not_ready(error.to_string());
-                    let not_before = Some(Instant::now() + LEAVE_ALONE);
-                    idle.insert(unit, Idle { watch: Watch::default(), not_before });
-                }
-            }
+                Err(error) => (error.id(), Err(Stopped::Task(error.to_string()))),
+            };
+            let Some(unit) = names.remove(&task) else { continue };
+            failed |= told(&daemon, &unit, &outcome);
+            let left = matches!(outcome, Err(Stopped::Commit(CommitFailed::Deposed { .. })));
+            let not_before = (!left).then(|| Instant::now() + LEAVE_ALONE);
+            idle.insert(unit, Idle { watch: Watch::default(), not_before });
         }
     }
 }
